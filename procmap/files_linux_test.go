@@ -1,0 +1,215 @@
+package procmap
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// findMapping returns p's executable mapping of the file name, and p's Maps.
+func findMapping(t testing.TB, p *Process, name string) (VMA, *Maps) {
+	t.Helper()
+	m, err := OpenAt(p.Fd(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	var v VMA
+	for {
+		if err := m.Next(&v); err != nil {
+			t.Fatalf("find mapping of %s: %v", name, err)
+		}
+		if string(v.Name) == name {
+			return v.Clone(), m
+		}
+	}
+}
+
+// realTempDir is a temporary directory whose path has no symbolic links.
+func realTempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func idsOf(t *testing.T, path string) (gnu []byte, goID string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gnu, goID, err = ReadBuildIDs(f, st.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gnu, goID
+}
+
+func TestResolveModes(t *testing.T) {
+	requireQuery(t)
+	goExe, cExe := compileGo(t), compile(t, "testdata/sharevm.c")
+	cgoExe := compileGo(t, "-ldflags=-linkmode=external") // as with cgo
+	for _, tt := range []struct {
+		exe  string
+		mode BuildIDMode
+		want Origin
+		goID bool
+	}{
+		{goExe, BuildIDAuto, OriginFile, true}, // its note is in no segment
+		{goExe, BuildIDKernel, OriginAbsent, false},
+		{goExe, BuildIDFile, OriginFile, true},
+		{goExe, BuildIDNone, OriginNotAsked, false},
+		{cgoExe, BuildIDAuto, OriginKernel, true},
+		{cgoExe, BuildIDKernel, OriginKernel, false},
+		{cgoExe, BuildIDFile, OriginFile, true},
+		{cExe, BuildIDAuto, OriginKernel, false},
+		{cExe, BuildIDKernel, OriginKernel, false},
+		{cExe, BuildIDFile, OriginFile, false},
+		{cExe, BuildIDNone, OriginNotAsked, false},
+	} {
+		cmd := roleCommand("", "")
+		cmd.Path, cmd.Env = tt.exe, nil
+		p := openProcess(t, startCommand(t, cmd).pid())
+		v, m := findMapping(t, p, info(t, p).Exe)
+		f := NewFiles(FilesOptions{Mode: tt.mode}).Resolve(p, m, &v)
+		gnu, goID := idsOf(t, tt.exe)
+		if tt.want != OriginKernel && tt.want != OriginFile {
+			gnu = nil
+		}
+		if !tt.goID {
+			goID = ""
+		}
+		if f.Origin != tt.want || f.BuildID != string(gnu) || f.GoBuildID != goID {
+			t.Errorf("%s %v: %+v, want %v %x %q", filepath.Base(tt.exe), tt.mode, f, tt.want, gnu, goID)
+		}
+		if f.Path != string(v.Name) || f.Deleted || f.Inode != v.Inode || f.Major != v.Major || f.Minor != v.Minor {
+			t.Errorf("%+v is not of %+v", f, v)
+		}
+	}
+}
+
+func TestResolveNoFile(t *testing.T) {
+	f := NewFiles(FilesOptions{}).Resolve(nil, nil, &VMA{Name: []byte("[vdso]"), Flags: Executable})
+	if f.Path != "[vdso]" || f.Origin != OriginNotAsked || f.Deleted {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestResolveDevice(t *testing.T) {
+	var st unix.Stat_t
+	if err := unix.Stat("/dev/null", &st); err != nil {
+		t.Fatal(err)
+	}
+	v := VMA{Name: []byte("/dev/null"), Inode: st.Ino, Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
+	if f := NewFiles(FilesOptions{}).Resolve(nil, nil, &v); f.Origin != OriginNotELF {
+		t.Errorf("%+v", f)
+	}
+}
+
+// The exact comparison must agree with stat(2) where that can be trusted.
+func TestIdentical(t *testing.T) {
+	p := openProcess(t, os.Getpid())
+	v, _ := findMapping(t, p, info(t, p).Exe)
+	files := NewFiles(FilesOptions{})
+	for path, want := range map[string]bool{info(t, p).Exe: true, "vma.go": false} {
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			t.Fatal(err)
+		}
+		if got := files.identical(fd, &st, &v); got != want {
+			t.Errorf("identical(%s) = %v", path, got)
+		}
+	}
+}
+
+// A file that the first process would not let the reader see is found through the second.
+func TestResolveRetries(t *testing.T) {
+	p := openProcess(t, os.Getpid())
+	v, _ := findMapping(t, p, info(t, p).Exe)
+	files := NewFiles(FilesOptions{Mode: BuildIDFile})
+	other := v.Clone()
+	other.Inode++ // nobody's
+	for range maxTries + 1 {
+		if f := files.Resolve(nil, nil, &other); f.Origin != OriginGone {
+			t.Fatalf("%+v", f)
+		}
+	}
+	if a, b := files.Resolve(p, nil, &other), files.Resolve(p, nil, &other); a != b {
+		t.Error("tried more often than maxTries")
+	}
+
+	gone := v.Clone()
+	gone.Name = []byte("/nowhere")
+	if f := files.Resolve(nil, nil, &gone); f.Origin != OriginGone {
+		t.Fatalf("%+v", f)
+	}
+	if os.Geteuid() == 0 {
+		if f := files.Resolve(p, nil, &gone); f.Origin != OriginFile {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+func TestResolveConcurrently(t *testing.T) {
+	files := NewFiles(FilesOptions{Mode: BuildIDFile})
+	p := openProcess(t, os.Getpid())
+	v, _ := findMapping(t, p, info(t, p).Exe)
+	got := make([]*File, 8)
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() { got[i] = files.Resolve(p, nil, &v) })
+	}
+	wg.Wait()
+	for _, f := range got {
+		if f != got[0] {
+			t.Error("two Files for one file")
+		}
+	}
+	files.Forget()
+	if f := files.Resolve(p, nil, &v); f == got[0] || f.GoBuildID != got[0].GoBuildID {
+		t.Errorf("after Forget: %+v", f)
+	}
+}
+
+func TestBuildIDModeText(t *testing.T) {
+	for m := BuildIDAuto; m <= BuildIDNone; m++ {
+		text, err := m.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back BuildIDMode
+		if err := back.UnmarshalText(text); err != nil || back != m {
+			t.Errorf("%s: %v, %v", text, back, err)
+		}
+	}
+	if _, err := ParseBuildIDMode("both"); err == nil {
+		t.Error("no error for an unknown mode")
+	}
+}
