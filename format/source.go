@@ -1,0 +1,240 @@
+package format
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// source delivers the raw record stream in pieces of whole records.
+type source interface {
+	// next returns the next piece, valid until the next call, and where it was. At the
+	// end the error is io.EOF. With errCut there may be a piece too, which may end within
+	// a record: what could be saved of a frame that was cut off.
+	next() (raw []byte, f Frame, err error)
+	// done is told what the last piece held once that has been read whole. Ended says
+	// that End was there.
+	done(f *Frame, ended bool)
+}
+
+// zstdSource reads a file of zstd frames.
+type zstdSource struct {
+	split   splitter
+	dec     *zstd.Decoder
+	raw     []byte
+	rawOff  int64
+	sum     indexSum
+	entry   []byte
+	ended   bool
+	indexed bool
+}
+
+func newZstdSource(r io.Reader, limit int) (*zstdSource, error) {
+	// A frame that is salvaged states its window in steps of one eighth.
+	memory := uint64(limit) + uint64(limit)/8 + maxBlockSize
+	dec, err := zstd.NewReader(nil,
+		zstd.WithDecoderConcurrency(1),
+		zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(memory),
+		zstd.WithDecoderMaxWindow(memory))
+	if err != nil {
+		return nil, fmt.Errorf("create zstd decoder: %w", err)
+	}
+	return &zstdSource{split: splitter{r: r, max: limit}, dec: dec, sum: newIndexSum()}, nil
+}
+
+func (s *zstdSource) next() ([]byte, Frame, error) {
+	for {
+		at := s.split.off
+		raw, err := s.frame()
+		var bad *FormatError
+		if errors.As(err, &bad) {
+			bad.File = at
+		}
+		if raw != nil || err != nil {
+			f := Frame{Offset: at, Size: s.split.off - at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
+			s.rawOff += f.RawSize
+			return raw, f, err
+		}
+	}
+}
+
+// frame reads one frame of any kind. It returns nil and no error for one without records.
+func (s *zstdSource) frame() ([]byte, error) {
+	magic, err := s.split.magic()
+	switch {
+	case err != nil:
+		return nil, err
+	case magic&^0xF == skippableMagic:
+		return nil, s.skippable(magic)
+	case magic != zstdMagic:
+		return nil, corrupt("no zstd frame starts here, but %#08x", magic)
+	case s.ended:
+		return nil, corrupt("a frame follows the one with End")
+	}
+	if err := s.split.frame(); err != nil {
+		if errors.Is(err, errCut) {
+			return s.saved(), err
+		}
+		return nil, err
+	}
+	if err := s.decompress(s.split.buf); err != nil {
+		return nil, err
+	}
+	if len(s.raw) == 0 {
+		return nil, corrupt("a frame without records")
+	}
+	return s.raw, nil
+}
+
+// decompress decodes one frame into raw.
+func (s *zstdSource) decompress(frame []byte) error {
+	// Without this the decoder grows its output step by step and leaves garbage behind.
+	s.raw = slices.Grow(s.raw[:0], s.split.bound+64)
+	raw, err := s.dec.DecodeAll(frame, s.raw)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return s.split.tooLarge()
+	case err != nil:
+		bad := corrupt("decompress frame")
+		bad.Err = err
+		return bad
+	case len(raw) > s.split.max:
+		return s.split.tooLarge()
+	}
+	s.raw = raw
+	return nil
+}
+
+// saved returns what the whole blocks of a cut frame hold, if they can be decompressed.
+func (s *zstdSource) saved() []byte {
+	frame := s.split.salvage(nil)
+	if frame == nil || s.decompress(frame) != nil || s.split.content >= 0 && int64(len(s.raw)) > s.split.content {
+		return nil
+	}
+	return s.raw
+}
+
+// skippable passes a skippable frame, behind its magic number, and checks it if it is the
+// index.
+func (s *zstdSource) skippable(magic uint32) error {
+	b, err := s.split.take(4)
+	if err != nil {
+		return err
+	}
+	size := binary.LittleEndian.Uint32(b)
+	if magic == indexFrameMagic {
+		return s.index(size)
+	}
+	// A frame of somebody else, unless one bit has made it so.
+	if size >= uint32(len(indexMagic)) {
+		b, err := s.split.take(len(indexMagic))
+		if err != nil {
+			return err
+		}
+		if string(b) == indexMagic {
+			return corrupt("the index is in a frame with the wrong magic number %#x", magic)
+		}
+		size -= uint32(len(indexMagic))
+	}
+	n, err := io.CopyN(io.Discard, s.split.r, int64(size))
+	s.split.off += n
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, io.EOF):
+		return errCut
+	}
+	return fmt.Errorf("skip frame: %w", err)
+}
+
+// index compares an index of size bytes with the frames that have been read.
+func (s *zstdSource) index(size uint32) error {
+	switch {
+	case !s.ended:
+		return corrupt("the index comes before End")
+	case s.indexed:
+		return corrupt("a second index")
+	case uint64(size) != s.sum.payload():
+		return corrupt("index of %d bytes for %d frames", size, s.sum.frames)
+	}
+	s.indexed = true
+	var crc uint32
+	for left := int(size) - indexFooterSize; left > 0; {
+		s.split.buf = s.split.buf[:0]
+		b, err := s.split.take(min(left, 4096))
+		if err != nil {
+			return err
+		}
+		crc = crc32.Update(crc, castagnoli, b)
+		left -= len(b)
+	}
+	footer, err := s.split.take(indexFooterSize)
+	if err != nil {
+		return err
+	}
+	if crc != s.sum.crc || string(footer) != string(s.sum.appendFooter(nil)) {
+		return corrupt("the index does not match the frames")
+	}
+	return nil
+}
+
+func (s *zstdSource) done(f *Frame, ended bool) {
+	s.entry = f.appendEntry(s.entry[:0])
+	s.sum.add(f, s.entry)
+	s.ended = ended
+}
+
+// rawSource reads the raw record stream, one record at a time.
+type rawSource struct {
+	r    *bufio.Reader // holds more than a record
+	used int           // size of the last record, which is still in r
+	off  int64
+}
+
+func (s *rawSource) next() ([]byte, Frame, error) {
+	if _, err := s.r.Discard(s.used); err != nil {
+		return nil, Frame{}, fmt.Errorf("read record: %w", err)
+	}
+	s.off += int64(s.used)
+	s.used = 0
+	f := Frame{Offset: s.off, RawOffset: s.off}
+	b, err := s.peek(headerSize)
+	if err != nil {
+		return nil, f, err
+	}
+	n, err := recordSize(b)
+	if err != nil {
+		return nil, f, err
+	}
+	b, err = s.peek(n)
+	if err != nil {
+		return nil, f, err
+	}
+	s.used = n
+	f.Size, f.RawSize = int64(n), int64(n)
+	return b, f, nil
+}
+
+// peek returns the next n bytes. An input that ends before them is io.EOF if it has none
+// of them and errCut else.
+func (s *rawSource) peek(n int) ([]byte, error) {
+	b, err := s.r.Peek(n)
+	switch {
+	case err == nil:
+		return b, nil
+	case !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("read record: %w", err)
+	case len(b) == 0:
+		return nil, io.EOF
+	}
+	return nil, errCut
+}
+
+func (s *rawSource) done(*Frame, bool) {}

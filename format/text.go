@@ -1,0 +1,157 @@
+package format
+
+import (
+	"encoding/hex"
+	"strconv"
+)
+
+// AppendText appends the canonical text form of r to dst: one line, without the newline,
+// such as
+//
+//	clear time=12 pid=3 tid=3 start=0x7f0000001000 len=0x2000
+//
+// Strings are quoted as Go strings whose every byte that is not printable is escaped, so
+// that a line is safe to print on a terminal. ParseText is the inverse.
+func AppendText(dst []byte, r Record) []byte {
+	p := textPrinter{b: append(dst, textName(r)...)}
+	visit(r, &p)
+	return p.b
+}
+
+// textName returns the first word of a line.
+func textName(r Record) string {
+	if _, ok := r.(*Unknown); ok {
+		return "unknown"
+	}
+	return r.Type().String()
+}
+
+// textPrinter is the visitor behind AppendText.
+type textPrinter struct{ b []byte }
+
+func (p *textPrinter) key(key string) {
+	p.b = append(p.b, ' ')
+	p.b = append(p.b, key...)
+	p.b = append(p.b, '=')
+}
+
+func (p *textPrinter) u64(key string, v *uint64, f form) {
+	if *v == 0 && f&always == 0 {
+		return
+	}
+	p.key(key)
+	p.b = appendNumber(p.b, *v, f)
+}
+
+// appendNumber appends v in hexadecimal with 0x before it, or in decimal digits.
+func appendNumber(dst []byte, v uint64, f form) []byte {
+	if f&hexa != 0 {
+		return strconv.AppendUint(append(dst, "0x"...), v, 16)
+	}
+	return strconv.AppendUint(dst, v, 10)
+}
+
+func (p *textPrinter) u32(key string, v *uint32, f form) {
+	if *v != 0 || f&always != 0 {
+		p.key(key)
+		p.b = appendNumber(p.b, uint64(*v), f)
+	}
+}
+
+func (p *textPrinter) u16(key string, v *uint16) {
+	wide := uint32(*v)
+	p.u32(key, &wide, hexa)
+}
+
+func (p *textPrinter) i32(key string, v *int32) {
+	if *v != 0 {
+		p.key(key)
+		p.b = strconv.AppendInt(p.b, int64(*v), 10)
+	}
+}
+
+func (p *textPrinter) flag(key string, v *bool) {
+	if *v {
+		p.b = append(append(p.b, ' '), key...)
+	}
+}
+
+func (p *textPrinter) str(key string, v *string) {
+	if *v != "" {
+		p.key(key)
+		p.b = strconv.AppendQuote(p.b, *v)
+	}
+}
+
+func (p *textPrinter) name(key string, v name) {
+	p.key(key)
+	p.b = append(p.b, v.String()...)
+}
+
+func (p *textPrinter) device(key string, major, minor *uint32) {
+	p.key(key)
+	p.b = appendDevice(p.b, *major, *minor)
+}
+
+// appendDevice appends a device as /proc/PID/maps has it.
+func appendDevice(dst []byte, major, minor uint32) []byte {
+	for i, v := range [2]uint32{major, minor} {
+		if i == 1 {
+			dst = append(dst, ':')
+		}
+		if v < 16 {
+			dst = append(dst, '0')
+		}
+		dst = strconv.AppendUint(dst, uint64(v), 16)
+	}
+	return dst
+}
+
+func (p *textPrinter) perm(key string, prot *Prot, flags *MapFlags) {
+	p.key(key)
+	p.b = append(appendProt(p.b, *prot), flags.letter())
+	prot2, flags2, _ := parsePerm(string(p.b[len(p.b)-4:]))
+	if prot2 != *prot {
+		p.key("prot_bits")
+		p.b = appendNumber(p.b, uint64(*prot), hexa)
+	}
+	if flags2 != *flags {
+		p.key("flag_bits")
+		p.b = appendNumber(p.b, uint64(*flags), hexa)
+	}
+}
+
+func (p *textPrinter) buildID(key string, v *BuildID) {
+	if !v.IsZero() {
+		p.key(key)
+		p.b = appendHex(p.b, v.raw)
+	}
+}
+
+func appendHex[T string | []byte](dst []byte, v T) []byte {
+	const digits = "0123456789abcdef"
+	for i := range len(v) {
+		dst = append(dst, digits[v[i]>>4], digits[v[i]&15])
+	}
+	return dst
+}
+
+func (p *textPrinter) walks(key string, v *[numWalkStatus]uint32) {
+	sep := func() { p.key(key) }
+	for status, n := range v {
+		if n == 0 {
+			continue
+		}
+		sep()
+		p.b = append(p.b, WalkStatus(status).String()...)
+		p.b = strconv.AppendUint(append(p.b, ':'), uint64(n), 10)
+		sep = func() { p.b = append(p.b, ',') }
+	}
+}
+
+func (p *textPrinter) data(key string, v *[]byte) {
+	if len(*v) > 0 {
+		p.key(key)
+		p.b = hex.AppendEncode(p.b, *v)
+	}
+}
