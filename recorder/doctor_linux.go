@@ -1,0 +1,252 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/bpfmmap"
+	"github.com/vmasnap/vmasnap/procmap"
+)
+
+// Health is the verdict about one Finding.
+type Health uint8
+
+// The verdicts.
+const (
+	Works   Health = iota // as it should be
+	Limited               // works in part, or only for some processes
+	Missing               // does not work
+)
+
+// String returns the verdict in a word.
+func (h Health) String() string { return [...]string{"works", "limited", "missing"}[h] }
+
+// Finding is one thing that the recorder needs or can use, and how it stands here.
+type Finding struct {
+	Topic   string // what it is for: "snapshot" or "follow"
+	Name    string
+	Health  Health
+	Details string
+	Remedy  string // what to grant or upgrade; "" if nothing helps or nothing is needed
+}
+
+// Examine tries what recording needs on this machine with these privileges. ready is
+// whether a snapshot can be taken at all.
+func Examine(o Options) (findings []Finding, ready bool) {
+	e := examination{procfs: o.procFS()}
+	e.kernel()
+	if _, err := procmap.Mount(e.procfs); err != nil {
+		e.add("snapshot", "proc mount", Missing, "mount proc on "+e.procfs, "%v", err)
+		return e.findings, false
+	}
+	e.query()
+	ready = e.processes()
+	e.mount()
+	e.mapFiles()
+	e.kernelBuildIDs()
+	e.sharing()
+	e.clocks()
+	e.lockdown()
+	e.bpf()
+	return e.findings, ready
+}
+
+type examination struct {
+	procfs   string
+	findings []Finding
+}
+
+func (e *examination) add(topic, name string, h Health, remedy, details string, args ...any) {
+	if h == Works {
+		remedy = ""
+	}
+	e.findings = append(e.findings, Finding{topic, name, h, fmt.Sprintf(details, args...), remedy})
+}
+
+func (e *examination) kernel() {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		e.add("snapshot", "kernel", Limited, "", "%v", err)
+		return
+	}
+	e.add("snapshot", "kernel", Works, "", "Linux %s %s", unix.ByteSliceToString(uts.Release[:]), unix.ByteSliceToString(uts.Machine[:]))
+}
+
+func (e *examination) query() {
+	switch err := procmap.Supported(); {
+	case err == nil:
+		e.add("snapshot", "PROCMAP_QUERY", Works, "", "the ioctl answers; --source=auto uses it")
+	case errors.Is(err, procmap.ErrNotSupported):
+		e.add("snapshot", "PROCMAP_QUERY", Limited, "Linux 6.11 or later", "%v; --source=auto reads the text instead", err)
+	default:
+		e.add("snapshot", "PROCMAP_QUERY", Limited, "allow ioctl on /proc/PID/maps in the sandbox", "%v; --source=auto reads the text instead", err)
+	}
+}
+
+// processes tries to open every process's maps.
+func (e *examination) processes() bool {
+	pids, err := procmap.PIDs(e.procfs, nil)
+	if err != nil {
+		e.add("snapshot", "process list", Missing, "mount proc on "+e.procfs, "%v", err)
+		return false
+	}
+	opened, denied := 0, 0
+	for _, pid := range pids {
+		m, err := procmap.Open(pid, procmap.Options{ProcFS: e.procfs, Source: procmap.SourceMaps})
+		var v procmap.VMA
+		switch {
+		case err == nil:
+			// Kernel threads and zombies open, and have nothing to read.
+			if !errors.Is(m.Next(&v), procmap.ErrGone) {
+				opened++
+			}
+			m.Close()
+		case errors.Is(err, fs.ErrPermission):
+			denied++
+		}
+	}
+	health, remedy := Works, "run as root, or grant CAP_SYS_PTRACE"
+	if denied > 0 {
+		health = Limited
+	}
+	if opened == 0 {
+		health = Missing
+	}
+	if os.Geteuid() == 0 {
+		remedy = "refused even to root: they have a capability that this one lacks, CAP_SYS_PTRACE is missing, or a security module refuses"
+	}
+	e.add("snapshot", "other processes", health, remedy,
+		"%d may be read, %d are denied", opened, denied)
+	return opened > 0
+}
+
+func (e *examination) mount() {
+	m, err := procmap.Mount(e.procfs)
+	if err != nil {
+		e.add("snapshot", "proc mount", Limited, "", "%v", err)
+		return
+	}
+	health, text := Works, "hidepid="+m.HidePID.String()
+	if m.Hidden {
+		health, text = Limited, text+", processes of others are not listed"
+	}
+	if m.Restricted {
+		health, text = Limited, text+", files of others are closed"
+	}
+	if !m.OwnPIDs {
+		text += ", of another pid namespace"
+	}
+	e.add("snapshot", "proc mount", health, "run as root in the host's pid namespace, with the host's /proc", "%s", text)
+}
+
+// mapFiles opens a file through /proc/self/map_files, which even for oneself takes the
+// privilege that it takes for others.
+func (e *examination) mapFiles() {
+	const remedy = "grant CAP_CHECKPOINT_RESTORE (Linux 5.9) or CAP_SYS_ADMIN"
+	m, err := procmap.Open(os.Getpid(), procmap.Options{ProcFS: e.procfs})
+	if err != nil {
+		e.add("snapshot", "map_files", Limited, "", "%v", err)
+		return
+	}
+	defer m.Close()
+	var v procmap.VMA
+	if err := m.Next(&v); err != nil {
+		e.add("snapshot", "map_files", Limited, "", "%v", err)
+		return
+	}
+	f, err := os.Open(fmt.Sprintf("%s/self/map_files/%x-%x", e.procfs, v.Start, v.End))
+	if err != nil {
+		e.add("snapshot", "map_files", Limited, remedy, "build IDs of deleted files and of other namespaces may be missing: %v", err)
+		return
+	}
+	f.Close()
+	e.add("snapshot", "map_files", Works, "", "build IDs of deleted files and of other namespaces can be read")
+}
+
+// kernelBuildIDs looks for one file whose build ID the kernel tells.
+func (e *examination) kernelBuildIDs() {
+	pids, _ := procmap.PIDs(e.procfs, nil)
+	for _, pid := range pids {
+		if name := firstBuildID(pid, e.procfs); name != "" {
+			e.add("snapshot", "kernel build IDs", Works, "", "read with the mapping, for example of %s", name)
+			return
+		}
+	}
+	e.add("snapshot", "kernel build IDs", Limited, "Linux 6.12 or later", "the kernel told none; --build-id=auto reads the files")
+}
+
+// firstBuildID returns the path of a file that pid maps and whose build ID the kernel tells.
+func firstBuildID(pid int, procfs string) string {
+	m, err := procmap.Open(pid, procmap.Options{ProcFS: procfs, Source: procmap.SourceIoctl, BuildID: true})
+	if err != nil {
+		return ""
+	}
+	defer m.Close()
+	var v procmap.VMA
+	for m.Next(&v) == nil {
+		if len(v.BuildID) > 0 {
+			return string(v.Name)
+		}
+	}
+	return ""
+}
+
+func (e *examination) sharing() {
+	if _, err := procmap.SameSpace(os.Getpid(), os.Getpid()); err != nil {
+		e.add("snapshot", "kcmp", Limited, "CONFIG_KCMP, or allow kcmp in the sandbox", "processes that share an address space are recorded twice: %v", err)
+		return
+	}
+	e.add("snapshot", "kcmp", Works, "", "processes that share an address space are recognized")
+}
+
+func (e *examination) clocks() {
+	if c, err := ReadClocks(); err != nil || c.Perf == 0 {
+		e.add("snapshot", "perf clock", Limited, "CAP_PERFMON, or kernel.perf_event_paranoid 2 or less",
+			"cannot be read (paranoid %s): profiles need perf record -k CLOCK_MONOTONIC", readLine(e.procfs+"/sys/kernel/perf_event_paranoid"))
+		return
+	}
+	e.add("snapshot", "perf clock", Works, "", "profiles on perf's default clock can be aligned")
+}
+
+func (e *examination) lockdown() {
+	text := readLine("/sys/kernel/security/lockdown")
+	mode := "off or unknown"
+	if _, after, ok := strings.Cut(text, "["); ok {
+		mode, _, _ = strings.Cut(after, "]")
+	}
+	health := Works
+	if mode == "confidentiality" {
+		health = Limited
+	}
+	e.add("follow", "lockdown", health, "boot with lockdown=integrity or less", "%s", mode)
+}
+
+func (e *examination) bpf() {
+	for _, f := range bpfmmap.Support() {
+		if f.Err == nil {
+			e.add("follow", f.Name, Works, "", "%s", f.Use)
+			continue
+		}
+		remedy := "grant CAP_BPF and CAP_PERFMON (Linux 5.8), or run as root"
+		if errors.Is(f.Err, bpfmmap.ErrNotSupported) || errors.Is(f.Err, fs.ErrNotExist) {
+			remedy = "another kernel or configuration"
+		} else if os.Geteuid() == 0 {
+			remedy = "refused by the kernel's policy even for root"
+		}
+		e.add("follow", f.Name, Missing, remedy, "%s: %v", f.Use, f.Err)
+	}
+}
+
+// BootID returns the running machine's boot ID.
+func BootID() (string, error) {
+	id := readLine("/proc/sys/kernel/random/boot_id")
+	if id == "" {
+		return "", errors.New("read boot ID: not there")
+	}
+	return id, nil
+}

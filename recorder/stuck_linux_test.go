@@ -1,0 +1,245 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vmasnap/vmasnap/format"
+)
+
+// stuckKernel is a kernel that never answers about some processes until it is released.
+type stuckKernel struct {
+	pids     map[int]bool
+	stuck    chan int // a process whose walk hangs
+	released chan struct{}
+}
+
+func newStuckKernel(pids ...int) *stuckKernel {
+	k := &stuckKernel{pids: make(map[int]bool), stuck: make(chan int, len(pids)), released: make(chan struct{})}
+	for _, pid := range pids {
+		k.pids[pid] = true
+	}
+	return k
+}
+
+func (k *stuckKernel) walk(s *snapshot, j *job) *walk {
+	if k.pids[j.pid] {
+		k.stuck <- j.pid
+		<-k.released
+	}
+	return s.walk(j)
+}
+
+// goroutines returns the stacks of the goroutines that run code of a Recorder, but for the
+// one that calls.
+func goroutines() []string {
+	buf := make([]byte, 1<<20)
+	all := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
+	var own []string
+	for _, g := range all[1:] {
+		if strings.Contains(g, "recorder.(*snapshot)") {
+			own = append(own, g)
+		}
+	}
+	return own
+}
+
+// waitForGoroutines waits until no goroutine runs code of a Recorder but n that hang in a
+// stuckKernel. One that has told that it is done may need a moment to be gone.
+func waitForGoroutines(t *testing.T, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		left := goroutines()
+		stuck := 0
+		for _, g := range left {
+			if strings.Contains(g, "stuckKernel") {
+				stuck++
+			}
+		}
+		if len(left) == n && stuck == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines are left, %d of them stuck, want %d:\n%s", len(left), stuck, n, strings.Join(left, "\n\n"))
+		}
+	}
+}
+
+// stuckTimeout leaves a walk that does not hang time enough on a busy machine.
+const stuckTimeout = 700 * time.Millisecond
+
+// TestStuck: walks that never end are given up, and delay nobody, though there are more of
+// them than workers.
+func TestStuck(t *testing.T) {
+	var stuck, well []int
+	for range 3 {
+		stuck = append(stuck, startHard(t, "wait").pid)
+	}
+	for range 3 {
+		well = append(well, startHard(t, "wait").pid)
+	}
+	k := newStuckKernel(stuck...)
+	progress := 0
+	rec, err := New(Options{
+		PIDs: append(stuck, well...), Workers: 2, WalkTimeout: stuckTimeout,
+		Progress: func(done, total int) {
+			if done < progress || total != 6 {
+				t.Errorf("progress %d of %d after %d", done, total, progress)
+			}
+			progress = done
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.walkProcess = k.walk
+	s := takeWith(t, rec)
+	for _, pid := range stuck {
+		p := s.wantStatus(t, pid, format.WalkTimeout)
+		if p.VMAs != 0 || p.WalkTime < uint64(stuckTimeout) || p.UID != ^uint32(0) {
+			t.Errorf("%+v", p)
+		}
+		if r := s.session.Process(uint32(pid)); r == nil || r.Known {
+			t.Errorf("replayed: %+v", r)
+		}
+	}
+	for _, pid := range well {
+		s.wantStatus(t, pid, format.WalkComplete)
+		s.checkTruth(t, pid)
+	}
+	if progress != 6 {
+		t.Errorf("progress ended at %d of 6", progress)
+	}
+	if len(s.stats.Incomplete()) != 1 {
+		t.Errorf("what is missing: %q", s.stats.Incomplete())
+	}
+	// Those that hang are left, and nobody else; they end by themselves and say nothing.
+	waitForGoroutines(t, len(stuck))
+	n := len(s.records)
+	close(k.released)
+	waitForGoroutines(t, 0)
+	if len(s.records) != n {
+		t.Errorf("%d records came after the end", len(s.records)-n)
+	}
+}
+
+// TestWatch counts: after a pause of the whole program a walk gets its time all the same.
+func TestWatch(t *testing.T) {
+	for timeout, patience := range map[time.Duration]int{
+		time.Nanosecond: 1, time.Millisecond: 1, 2500 * time.Microsecond: 3, 16 * time.Millisecond: 16, time.Second: 16,
+	} {
+		rec, err := New(Options{WalkTimeout: timeout, PIDs: []int{os.Getpid()}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := snapshot{Recorder: rec, sink: new(discard), stop: make(chan struct{}), results: make(chan *walk, 1)}
+		s.stats.Processes = make(map[format.WalkStatus]int)
+		w, j := &worker{done: make(chan struct{})}, &job{pid: os.Getpid()}
+		close(w.done)
+		w.job.Store(j)
+		s.workers = []*worker{w}
+		for range 3 { // each answer gives it the whole time again
+			j.steps.Add(1)
+			for i := range patience + 1 {
+				if n, err := s.watch(t.Context()); n != 0 || err != nil {
+					t.Errorf("timeout %s: given up at call %d of %d, %v", timeout, i, patience, err)
+				}
+			}
+		}
+		if n, err := s.watch(t.Context()); n != 1 || err != nil || s.stats.Processes[format.WalkTimeout] != 1 || !j.settled.Load() {
+			t.Errorf("timeout %s: %d given up, %v", timeout, n, err)
+		}
+		s.stopWorkers()
+	}
+}
+
+// TestSlow: a walk that takes longer than allowed for an answer, but gets answers.
+func TestSlow(t *testing.T) {
+	const timeout = 500 * time.Millisecond
+	c := startHard(t, "wait")
+	rec, err := New(Options{PIDs: []int{c.pid}, WalkTimeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.walkProcess = func(s *snapshot, j *job) *walk {
+		for end := time.Now().Add(2 * timeout); time.Now().Before(end); {
+			j.steps.Add(1)
+			runtime.Gosched()
+		}
+		return s.walk(j)
+	}
+	takeWith(t, rec).wantStatus(t, c.pid, format.WalkComplete)
+}
+
+// TestCancel ends a Run while a worker hangs.
+func TestCancel(t *testing.T) {
+	cause := errors.New("no longer wanted")
+	a, b := startHard(t, "wait"), startHard(t, "wait")
+	k := newStuckKernel(a.pid)
+	rec, err := New(Options{PIDs: []int{a.pid, b.pid}, Workers: 2, WalkTimeout: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.walkProcess = k.walk
+	ctx, cancel := context.WithCancelCause(context.Background())
+	var ended time.Time
+	go func() {
+		<-k.stuck
+		ended = time.Now()
+		cancel(cause)
+	}()
+	var sink keep
+	stats, err := rec.Run(ctx, &sink)
+	if took := time.Since(ended); took > stopGrace+2*time.Second {
+		t.Errorf("Run returned %s after the end of its context", took)
+	}
+	if !errors.Is(err, cause) {
+		t.Errorf("error is %v, want %v", err, cause)
+	}
+	if stats.Listed != 2 || stats.Processes[format.WalkTimeout] != 0 || stats.Elapsed == 0 {
+		t.Errorf("%+v", stats)
+	}
+	waitForGoroutines(t, 1)
+	close(k.released)
+	waitForGoroutines(t, 0)
+	if _, ok := sink.records[len(sink.records)-1].(*format.SnapshotEnd); ok {
+		t.Error("the snapshot claims to be whole")
+	}
+}
+
+// TestCancelled has nothing to do from the start, and leaves nothing behind.
+func TestCancelled(t *testing.T) {
+	rec, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := rec.Run(ctx, new(discard)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want context.Canceled", err)
+	}
+	waitForGoroutines(t, 0)
+}
+
+// TestNothingLeft: a Run leaves neither goroutines nor descriptors.
+func TestNothingLeft(t *testing.T) {
+	files := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	take(t, Options{}) // what is opened once is open now
+	before := files()
+	take(t, Options{})
+	waitForGoroutines(t, 0)
+	if after := files(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
