@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/replay"
+)
+
+func checkCommand() command {
+	return command{
+		name:    "check",
+		args:    "[FILE]",
+		summary: "verify a recording, or hold it against the running machine",
+		help: `Reads all of FILE and verifies its structure, checksums, order and counts; exit status 1 if
+it is not sound. With --live every recorded process that still runs is walked again and
+compared with what replaying the recording gives: missing mappings (only the machine has
+them), extra ones (only the recording), and differing ones.`,
+		setup: func(flags *pflag.FlagSet) action {
+			live := flags.Bool("live", false, "compare with the running machine (on Linux)")
+			list := flags.Int("limit", 20, "differences to list; 0 is all of them")
+			return func(ctx context.Context, s *streams, args []string) error {
+				name, err := oneFile(args)
+				if err != nil {
+					return err
+				}
+				if *list < 0 {
+					return usageError("--limit %d: want 0 or more", *list)
+				}
+				out := bufio.NewWriter(s.out)
+				rec, err := openRecording(s, name)
+				if err != nil {
+					if errors.Is(err, format.ErrCorrupt) || errors.Is(err, format.ErrTruncated) {
+						fmt.Fprintf(out, "%s: %s: %s\n", printable(name), soundness(err), printable(err.Error()))
+						return cmp.Or(outputError(out.Flush()), error(&exitError{code: exitFound}))
+					}
+					return err
+				}
+				defer rec.Close()
+				problems := 0
+				session := replay.Check(rec.Reader, func(p *replay.Problem) {
+					problems++
+					fmt.Fprintf(out, "%s: %s: %s\n", printable(name), soundness(p), printable(p.Error()))
+				})
+				if problems == 0 {
+					st := &session.Stats
+					fmt.Fprintf(out, "%s: sound: %s records, %s mappings, %d processes at the end, %s statements lost\n",
+						printable(name), count(int(st.Records)), count(int(st.Mmaps)), session.Len(), count(int(st.Lost)))
+					sum := session.Summary()
+					for _, missing := range sum.Incomplete() {
+						fmt.Fprintf(out, "%s: missing: %s\n", printable(name), missing)
+					}
+				}
+				differs := false
+				if *live {
+					if differs, err = checkLive(ctx, out, session, *list); err != nil {
+						return errors.Join(out.Flush(), err)
+					}
+				}
+				if err := out.Flush(); err != nil {
+					return outputError(err)
+				}
+				if problems > 0 || differs {
+					return &exitError{code: exitFound}
+				}
+				return nil
+			}
+		},
+	}
+}
+
+// soundness puts a verdict into words: a recorder that was killed leaves a truncated file,
+// which is good up to the cut.
+func soundness(err error) string {
+	if errors.Is(err, format.ErrTruncated) {
+		return "truncated"
+	}
+	return "not sound"
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/vmasnap/vmasnap/"
+
+// TestImportRules holds the packages to docs/architecture.md: who may import whom. Test
+// files are free.
+func TestImportRules(t *testing.T) {
+	allowed := map[string][]string{
+		"procmap":  {"golang.org/x/sys/unix"},
+		"bpfmmap":  {"github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/cilium/ebpf/btf", "golang.org/x/sys/unix"},
+		"format":   {"github.com/klauspost/compress/zstd"},
+		"replay":   {module + "format"},
+		"recorder": {module + "procmap", module + "bpfmmap", module + "format", "golang.org/x/sys/unix"},
+	}
+	for pkg, imports := range allowed {
+		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+pkg).Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", pkg, err)
+		}
+		found := strings.Fields(string(out))
+		if len(found) == 0 {
+			t.Errorf("%s imports nothing at all: the test looks at the wrong thing", pkg)
+		}
+		for _, i := range found {
+			first, _, _ := strings.Cut(i, "/")
+			if strings.Contains(first, ".") && !slices.Contains(imports, i) {
+				t.Errorf("%s must not import %s", pkg, i)
+			}
+		}
+	}
+}
+
+// TestEveryPackageHasARule keeps the list above complete.
+func TestEveryPackageHasARule(t *testing.T) {
+	out, err := exec.Command("go", "list", module+"...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	known := []string{"procmap", "bpfmmap", "format", "replay", "recorder", "cmd/vmasnap"}
+	var found []string
+	for _, pkg := range strings.Fields(string(out)) {
+		found = append(found, strings.TrimPrefix(pkg, module))
+	}
+	slices.Sort(known)
+	slices.Sort(found)
+	if !slices.Equal(known, found) {
+		t.Errorf("packages are %v, the rules are about %v", found, known)
+	}
+}

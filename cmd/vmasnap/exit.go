@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// The exit statuses. They are part of the command's interface: README.md documents them.
+const (
+	exitDone        = 0
+	exitFound       = 1 // the answer is "differs", "found" or "not sound"
+	exitFailure     = 2 // wrong usage, or failed
+	exitIncomplete  = 3 // done, but something was denied or lost; with --strict only
+	exitUnsupported = 4 // not supported or not permitted here
+)
+
+// exitError ends the command with a status; without err it says nothing.
+type exitError struct {
+	code  int
+	usage bool // point to the help text
+	err   error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usageError is for command lines that mean nothing.
+func usageError(format string, args ...any) error {
+	return &exitError{code: exitFailure, usage: true, err: fmt.Errorf(format, args...)}
+}
+
+// outputError is for standard output. A reader that has seen enough, head(1) for example, is
+// no error.
+func outputError(err error) error {
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return fmt.Errorf("write output: %w", err)
+}
+
+// unsupported is for what this kernel, or these privileges, do not allow.
+func unsupported(err error) error { return &exitError{code: exitUnsupported, err: err} }

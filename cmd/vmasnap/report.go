@@ -1,0 +1,298 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/replay"
+)
+
+func reportCommand() command {
+	return command{
+		name:    "report",
+		args:    "[FILE...]",
+		summary: "sum up a recording: its health first, then what was mapped",
+		help: `Prints for each FILE (vmasnap.data) the host, how the recording was made, what is missing in
+it, and tables of processes, files and build IDs. --by limits it to some of the tables. In
+patterns * matches any run of characters, slashes included.`,
+		setup: func(flags *pflag.FlagSet) action {
+			var r report
+			flags.StringSliceVar(&r.by, "by", []string{"process", "file", "build-id"}, "tables to print: process, file, build-id")
+			flags.StringVar(&r.sort, "sort", "", "sort rows by name, mappings, size, processes or pid (default: mappings)")
+			flags.IntVar(&r.limit, "limit", 20, "rows of each table; 0 is all of them")
+			flags.VarP(&r.pids, "pid", "p", "only these processes")
+			comm := flags.String("comm", "", "only processes whose name matches this pattern")
+			path := flags.String("path", "", "only files whose path matches this pattern")
+			flags.StringVar(&r.filter.BuildID, "build-id", "", "only files with this build ID; its beginning is enough")
+			asJSON := flags.Bool("json", false, "print one JSON document a FILE")
+			strict := flags.Bool("strict", false, "exit with status 3 if a recording is incomplete")
+			r.color.declare(flags)
+			return func(_ context.Context, s *streams, args []string) error {
+				if err := r.parse(*comm, *path); err != nil {
+					return err
+				}
+				if *asJSON && !flags.Changed("limit") {
+					r.limit = 0 // a program does not tire of reading
+				}
+				if len(args) == 0 {
+					args = []string{defaultFile}
+				}
+				incomplete := 0
+				for i, name := range args {
+					session, damage, err := load(s, name)
+					if err != nil {
+						return err
+					}
+					sum := session.Summary()
+					if len(sum.Incomplete()) > 0 {
+						incomplete++
+					}
+					if *asJSON {
+						err = r.printJSON(s.out, name, session, &sum)
+					} else {
+						if i > 0 {
+							fmt.Fprintln(s.out)
+						}
+						err = r.print(s.out, name, session, &sum)
+					}
+					if err != nil {
+						return outputError(err)
+					}
+					if damage != nil && !errors.Is(damage, format.ErrTruncated) {
+						return damage
+					}
+				}
+				if *strict && incomplete > 0 {
+					return &exitError{code: exitIncomplete}
+				}
+				return nil
+			}
+		},
+	}
+}
+
+// report is one invocation of the command.
+type report struct {
+	by     []string
+	sort   string
+	limit  int
+	pids   pidsFlag
+	filter replay.Filter
+	color  colorFlag
+}
+
+func (r *report) parse(comm, path string) error {
+	for i, by := range r.by {
+		if !slices.Contains([]string{"process", "file", "build-id"}, by) || slices.Contains(r.by[:i], by) {
+			return usageError("--by %q: want process, file or build-id, each once", by)
+		}
+	}
+	if len(r.by) == 0 {
+		return usageError("--by: want process, file or build-id")
+	}
+	if !slices.Contains([]string{"", "name", "mappings", "size", "processes", "pid"}, r.sort) {
+		return usageError("--sort %q: want name, mappings, size, processes or pid", r.sort)
+	}
+	if r.limit < 0 {
+		return usageError("--limit %d: want 0 or more", r.limit)
+	}
+	var err error
+	if comm != "" {
+		if r.filter.Comm, err = replay.ParseGlob(comm); err != nil {
+			return usageError("--comm: %w", err)
+		}
+	}
+	if path != "" {
+		if r.filter.Path, err = replay.ParseGlob(path); err != nil {
+			return usageError("--path: %w", err)
+		}
+	}
+	r.filter.PIDs = r.pids
+	return nil
+}
+
+// print writes the report as text.
+func (r *report) print(w io.Writer, name string, s *replay.Session, sum *replay.Summary) error {
+	st := r.color.style(w)
+	printHead(w, st, name, sum)
+	for _, by := range r.by {
+		var t *table
+		var rows int
+		switch by {
+		case "process":
+			t, rows = r.processTable(s)
+		case "file":
+			t, rows = r.fileTable(s)
+		case "build-id":
+			t, rows = r.buildIDTable(s)
+		}
+		fmt.Fprintln(w)
+		if err := t.print(w, st); err != nil {
+			return err
+		}
+		if left := rows - len(t.rows); left > 0 {
+			fmt.Fprintf(w, "... and %s more; --limit 0 shows all\n", count(left))
+		}
+	}
+	return nil
+}
+
+// printHead writes what the recording is and how far it can be trusted.
+func printHead(w io.Writer, st style, name string, sum *replay.Summary) {
+	h := sum.Host
+	fmt.Fprintf(w, "%s\n", st.bold(printable(name)))
+	line := func(label, text string) { fmt.Fprintf(w, "  %-10s %s\n", label, text) }
+	line("host", fmt.Sprintf("%s, Linux %s %s, %d CPUs", printable(h.Hostname), printable(h.Release), printable(h.Arch), h.CPUs))
+	line("time", time.Unix(0, int64(h.Clocks.Realtime)).UTC().Format("2006-01-02 15:04:05.000 UTC"))
+	line("recorder", fmt.Sprintf("%s: %s", printable(h.Tool), printable(h.Command)))
+	line("source", fmt.Sprintf("%s, hooks %s, build IDs %s", h.Source, h.Hooks, h.BuildID))
+	line("covers", fmt.Sprint(h.Content))
+	if left := leftOut(sum); left != "" {
+		line("left out", left)
+	}
+	line("processes", tally(sum.Processes))
+	line("mappings", fmt.Sprintf("%s in %s address spaces, of %s files (%d deleted, %d without build ID)",
+		count(sum.Mappings), count(sum.Spaces), count(sum.Files), sum.Deleted, sum.NoBuildID))
+	if sum.Stats.Lost > 0 || sum.Stats.Losses > 0 {
+		line("lost", st.bad(fmt.Sprintf("%s statements in %d places", count(int(sum.Stats.Lost)), sum.Stats.Losses)))
+	}
+	for _, missing := range sum.Incomplete() {
+		line("missing", st.warn(missing))
+	}
+}
+
+// leftOut says what the recording does not cover, as far as it knows.
+func leftOut(sum *replay.Summary) string {
+	var parts []string
+	if sum.Host.Content&format.ContentAnonExec == 0 {
+		parts = append(parts, fmt.Sprintf("%s anonymous executable VMAs (JIT)", count(sum.ExcludedAnonExec)))
+	}
+	if sum.Host.Content&format.ContentVDSO == 0 {
+		parts = append(parts, fmt.Sprintf("%s [vdso]", count(sum.ExcludedVDSO)))
+	}
+	if sum.Host.Content&format.ContentDataFile == 0 {
+		parts = append(parts, "all that is not executable")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// top sorts rows by the first of less that is not equal and cuts them at the limit.
+func top[T any](rows []T, limit int, compare func(a, b *T) int) []T {
+	slices.SortStableFunc(rows, func(a, b T) int { return compare(&a, &b) })
+	if limit > 0 && len(rows) > limit {
+		rows = rows[:limit]
+	}
+	return rows
+}
+
+func (r *report) processes(s *replay.Session) (rows []replay.ProcessRow, all int) {
+	rows = s.ReportProcesses(r.filter)
+	return top(rows, r.limit, func(a, b *replay.ProcessRow) int {
+		switch r.sort {
+		case "name":
+			return strings.Compare(a.Process.Comm, b.Process.Comm)
+		case "size":
+			return cmp.Compare(b.Bytes, a.Bytes)
+		case "pid", "processes":
+			return cmp.Compare(a.Process.PID, b.Process.PID)
+		}
+		return cmp.Compare(b.Mappings, a.Mappings)
+	}), len(rows)
+}
+
+func (r *report) processTable(s *replay.Session) (*table, int) {
+	rows, all := r.processes(s)
+	t := newTable(">PID", "COMM", "WALK", ">MAPPINGS", ">SIZE", ">DELETED", "EXE")
+	for _, row := range rows {
+		p := row.Process
+		exe := printable(p.Exe)
+		if p.Walk != nil && p.Walk.ExeDeleted {
+			exe += " (deleted)"
+		}
+		status := p.Status().String()
+		if p.Status() == format.WalkShared {
+			status = fmt.Sprintf("shares %d", p.Walk.SharesPID)
+		}
+		t.row(fmt.Sprint(p.PID), printable(p.Comm), status, count(row.Mappings), bytesOf(row.Bytes), count(row.Deleted), exe)
+	}
+	return t, all
+}
+
+// compareUsage orders rows by --sort, the most used first; 0 leaves them as they come.
+func (r *report) compareUsage(a, b *replay.Usage) int {
+	switch r.sort {
+	case "size":
+		return cmp.Compare(b.Bytes, a.Bytes)
+	case "processes":
+		return cmp.Compare(b.Processes, a.Processes)
+	case "", "mappings":
+		return cmp.Compare(b.Mappings, a.Mappings)
+	}
+	return 0
+}
+
+func (r *report) files(s *replay.Session) (rows []replay.FileRow, all int) {
+	rows = s.ReportFiles(r.filter) // by name
+	return top(rows, r.limit, func(a, b *replay.FileRow) int { return r.compareUsage(&a.Usage, &b.Usage) }), len(rows)
+}
+
+func (r *report) fileTable(s *replay.Session) (*table, int) {
+	rows, all := r.files(s)
+	t := newTable(">PROCESSES", ">MAPPINGS", ">SIZE", "BUILD ID", "FILE")
+	for _, row := range rows {
+		path := printable(row.File.Path)
+		if path == "" {
+			path = "[anonymous]"
+		}
+		if row.File.Deleted {
+			path += " (deleted)"
+		}
+		t.row(count(row.Processes), count(row.Mappings), bytesOf(row.Bytes),
+			buildIDCell(row.File.BuildID, row.File.GoBuildID, row.File.BuildIDOrigin), path)
+	}
+	return t, all
+}
+
+func (r *report) buildIDs(s *replay.Session) (rows []replay.BuildIDRow, all int) {
+	rows = s.ReportBuildIDs(r.filter)
+	return top(rows, r.limit, func(a, b *replay.BuildIDRow) int {
+		if r.sort == "name" {
+			return slices.Compare(a.Paths, b.Paths)
+		}
+		return r.compareUsage(&a.Usage, &b.Usage)
+	}), len(rows)
+}
+
+func (r *report) buildIDTable(s *replay.Session) (*table, int) {
+	rows, all := r.buildIDs(s)
+	t := newTable("BUILD ID", "ORIGIN", ">PROCESSES", ">MAPPINGS", "FILES")
+	for _, row := range rows {
+		var paths []string
+		for _, p := range row.Paths {
+			paths = append(paths, printable(p))
+		}
+		t.row(buildIDCell(row.BuildID, row.GoBuildID, row.Origin), row.Origin.String(),
+			count(row.Processes), count(row.Mappings), strings.Join(paths, ", "))
+	}
+	return t, all
+}
+
+// buildIDCell is a build ID for a table, or in brackets why there is none.
+func buildIDCell(id format.BuildID, goID string, origin format.BuildIDOrigin) string {
+	switch {
+	case !id.IsZero():
+		return id.String()
+	case goID != "":
+		return "go:" + printable(goID)
+	}
+	return "(" + origin.String() + ")"
+}

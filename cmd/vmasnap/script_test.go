@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vmasnap/vmasnap/format"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vmasnap": main})
+}
+
+// TestScript runs the command lines of testdata/script. "compile TEXT FILE" makes a
+// recording of records in the text form; "status N vmasnap ARGS..." wants that exit status,
+// where "! exec" is content with any but 0.
+func TestScript(t *testing.T) {
+	if _, err := exec.LookPath("zstd"); err != nil && strings.Contains(os.Getenv("VMASNAP_TEST_REQUIRE"), "tools") {
+		t.Fatalf("the scripts leave out what needs zstd, and VMASNAP_TEST_REQUIRE wants it: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../testdata/script",
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("VMASNAP_UPDATE") != "",
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"compile": compileText, "status": wantStatus},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("no condition %q", cond)
+		},
+	})
+}
+
+func compileText(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: compile TEXT FILE")
+	}
+	out, err := os.OpenFile(ts.MkAbs(args[1]), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	ts.Check(err)
+	defer out.Close()
+	var w *format.Writer
+	for rec, err := range format.ReadText(strings.NewReader(ts.ReadFile(args[0]))) {
+		ts.Check(err)
+		if host, ok := rec.(*format.Host); ok && w == nil {
+			w, err = format.NewWriter(out, host, format.WriterOptions{})
+			ts.Check(err)
+			ts.Check(w.Flush()) // as record does
+			continue
+		}
+		if w == nil {
+			ts.Fatalf("%s: the first record must be a host", args[0])
+		}
+		ts.Check(w.Write(rec))
+	}
+	ts.Check(w.Close())
+}
+
+func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND [ARGS...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want := args[0]; strconv.Itoa(got) != want {
+		ts.Fatalf("exit status %d, want %s", got, want)
+	}
+}
+
+// TestHelpOfEveryCommand: -h works everywhere, goes to standard output and names the flags.
+func TestHelpOfEveryCommand(t *testing.T) {
+	for _, c := range commands() {
+		for _, args := range [][]string{{c.name, "-h"}, {c.name, "--help"}, {"help", c.name}} {
+			var out, errs strings.Builder
+			if code := run(context.Background(), args, &streams{out: &out, err: &errs}); code != exitDone {
+				t.Errorf("%v: status %d", args, code)
+			}
+			if !strings.Contains(out.String(), "usage: vmasnap "+c.name) || errs.Len() > 0 {
+				t.Errorf("%v: %q, %q", args, out.String(), errs.String())
+			}
+		}
+	}
+}
