@@ -1,0 +1,53 @@
+# Everything that a contributor runs. `make` builds, `make test` is what CI calls.
+
+GO ?= go
+FUZZTIME ?= 300000x
+BENCHTIME ?= 1s
+
+.PHONY: all build test unit lint cross fuzz bench bench-peers setup clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o vmasnap ./cmd/vmasnap
+
+# Packages that the tests use: a C compiler, zstd, perf, python3.
+setup:
+	.ci/setup
+
+test: setup unit lint cross
+
+unit:
+	$(GO) test -race -timeout 20m ./...
+	cd bench && $(GO) test ./...
+
+# The tools are pinned by the tool lines of go.mod.
+lint:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) tool ineffassign ./...
+	$(GO) tool go-errorlint ./...
+	$(GO) tool misspell -error $$(git ls-files '*.go' '*.md')
+	cd bench && $(GO) mod tidy -diff && $(GO) vet ./...
+
+# A recording is read on a laptop.
+cross:
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./format ./replay ./procmap ./cmd/vmasnap
+	GOOS=windows GOARCH=amd64 $(GO) vet ./format ./replay ./procmap ./cmd/vmasnap
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+
+# Each fuzz target for FUZZTIME inputs (NNNx; some 15,000 a second), one after the other.
+fuzz:
+	GO=$(GO) FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+# vmasnap beside perf, prometheus/procfs and others, in one run; see bench/README.md.
+bench-peers:
+	cd bench && $(GO) run .
+
+clean:
+	rm -f vmasnap
