@@ -94,14 +94,11 @@ func (e *encoder) misc(bit byte, on bool) {
 	}
 }
 
-// str appends a string behind its length. One that no record can hold is left out; the
-// record is an error then.
+// str appends a string behind its length. One whose length does not fit makes the record an
+// error in the end.
 func (e *encoder) str(field, s string) {
 	if len(s) > e.length {
 		e.longest, e.length = field, len(s)
-	}
-	if len(s) > MaxRecordSize {
-		s = ""
 	}
 	e.b = binary.LittleEndian.AppendUint16(e.b, uint16(len(s)))
 	e.b = append(e.b, s...)
@@ -124,7 +121,7 @@ func (e *encoder) finish() error {
 	switch {
 	case e.err != nil:
 		return e.err
-	case size > MaxRecordSize || e.length > MaxRecordSize:
+	case size > MaxRecordSize:
 		return fmt.Errorf("%w: %s has %d bytes, the whole record at most %d", ErrTooLarge, e.longest, e.length, MaxRecordSize)
 	}
 	binary.LittleEndian.PutUint16(e.b[e.start+6:], uint16(size))

@@ -168,6 +168,17 @@ func visitMmap(m *Mmap, v visitor) {
 	v.str("path", &m.Path)
 }
 
+// visitOddPerm tells v the protection and the sharing as numbers if the four letters of
+// appendPerm do not say all.
+func visitOddPerm(v visitor, prot *Prot, flags *MapFlags) {
+	if *prot > ProtRead|ProtWrite|ProtExec {
+		v.u32("prot_bits", (*uint32)(prot), hexa)
+	}
+	if *flags > MapPrivate {
+		v.u32("flag_bits", (*uint32)(flags), hexa)
+	}
+}
+
 func visitUnknown(u *Unknown, v visitor) {
 	v.u32("number", (*uint32)(&u.RawType), always)
 	v.u16("misc", &u.Misc)

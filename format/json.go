@@ -2,6 +2,7 @@ package format
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"unicode/utf8"
 )
@@ -167,21 +168,14 @@ func (p *jsonPrinter) device(key string, major, minor *uint32) {
 
 func (p *jsonPrinter) perm(key string, prot *Prot, flags *MapFlags) {
 	p.key(key)
-	p.b = append(appendProt(append(p.b, '"'), *prot), flags.letter())
-	prot2, flags2, _ := parsePerm(string(p.b[len(p.b)-4:]))
-	p.b = append(p.b, '"')
-	if prot2 != *prot {
-		p.u32("prot_bits", (*uint32)(prot), always|hexa)
-	}
-	if flags2 != *flags {
-		p.u32("flag_bits", (*uint32)(flags), always|hexa)
-	}
+	p.b = append(appendPerm(append(p.b, '"'), *prot, *flags), '"')
+	visitOddPerm(p, prot, flags)
 }
 
 func (p *jsonPrinter) buildID(key string, v *BuildID) {
 	if !v.IsZero() {
 		p.key(key)
-		p.b = append(appendHex(append(p.b, '"'), v.raw), '"')
+		p.b = append(hex.AppendEncode(append(p.b, '"'), []byte(v.raw)), '"')
 	}
 }
 

@@ -62,6 +62,7 @@ func TestEnd(t *testing.T) {
 		{"records", []Record{testMmap(), &End{Records: 3, Mmaps: 1}}, 2, "End says 3 and 1"},
 		{"mmaps", []Record{testMmap(), &End{Records: 2, Mmaps: 2}}, 2, "End says 2 and 2"},
 		{"record behind", []Record{&End{Records: 1}, &Clear{}}, 2, "a record follows End"},
+		{"second Host", []Record{testHost(), &End{Records: 2}}, 1, "a second host record"},
 		{"second End", []Record{&End{Records: 1}, &End{Records: 2}}, 2, "a record follows End"},
 	} {
 		raw := stream(t, append([]Record{testHost()}, tc.records...)...)
@@ -177,5 +178,29 @@ func TestLargestWindow(t *testing.T) {
 		if got, _, err := s.next(); !errors.Is(err, errCut) || len(got) != want {
 			t.Errorf("limit %d: %d bytes, want %d: %v", limit, len(got), want, err)
 		}
+	}
+}
+
+// TestIndexWithoutEnd has an index that matches the frames of a recording without End: no
+// recorder that is killed leaves one.
+func TestIndexWithoutEnd(t *testing.T) {
+	raw := stream(t, testHost(), testMmap())
+	file := compress(t, raw)
+	f := Frame{Size: int64(len(file)), RawSize: int64(len(raw))}
+	f.add(testHost())
+	f.add(testMmap())
+	entry := f.appendEntry(nil)
+	sum := newIndexSum()
+	sum.add(&f, entry)
+	file = binary.LittleEndian.AppendUint32(file, indexFrameMagic)
+	file = binary.LittleEndian.AppendUint32(file, uint32(sum.payload()))
+	file = append(appendIndexHeader(file), entry...)
+	file = sum.appendFooter(file)
+	got, err := readAll(bytes.NewReader(file), ReaderOptions{})
+	if !errors.Is(err, ErrCorrupt) || len(got) != 2 {
+		t.Errorf("%d records, %v", len(got), err)
+	}
+	if _, err := ReadIndex(bytes.NewReader(file), int64(len(file))); err != nil {
+		t.Errorf("the index itself: %v", err)
 	}
 }

@@ -222,4 +222,8 @@ func (f MapFlags) letter() byte {
 }
 
 // Perm returns the protection and the sharing as /proc/PID/maps prints them: "r-xp".
-func (m *Mmap) Perm() string { return string(append(appendProt(nil, m.Prot), m.Flags.letter())) }
+func (m *Mmap) Perm() string { return string(appendPerm(nil, m.Prot, m.Flags)) }
+
+func appendPerm(dst []byte, prot Prot, flags MapFlags) []byte {
+	return append(appendProt(dst, prot), flags.letter())
+}

@@ -59,6 +59,11 @@ func TestReaderRaw(t *testing.T) {
 	if _, err := readAll(bytes.NewReader(append(raw, raw...)), ReaderOptions{}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("two streams: %v", err)
 	}
+	for _, more := range []string{"\n", "something", string(raw[:len(raw)-8])} {
+		if lines, err := readAll(strings.NewReader(string(raw)+more), ReaderOptions{}); !errors.Is(err, ErrCorrupt) || len(lines) != 3 {
+			t.Errorf("%d bytes behind End: %d records, %v", len(more), len(lines), err)
+		}
+	}
 }
 
 func TestMaxFrame(t *testing.T) {

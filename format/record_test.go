@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRecordRoundTrip(t *testing.T) {
@@ -85,6 +86,22 @@ func TestSnapshotEndGrows(t *testing.T) {
 	}
 }
 
+// TestSnapshotEndOfManyStatuses has a count that the record is far too short for.
+func TestSnapshotEndOfManyStatuses(t *testing.T) {
+	b, err := AppendRecord(nil, &SnapshotEnd{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(b[44:], "\xff\xff\xff\xff")
+	start := time.Now()
+	if _, _, err := DecodeRecord(b); !errors.Is(err, ErrCorrupt) {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestEncodeErrors(t *testing.T) {
 	long := strings.Repeat("x", MaxRecordSize)
 	tests := []struct {
@@ -110,6 +127,9 @@ func TestEncodeErrors(t *testing.T) {
 	}
 	if b, err := AppendRecord(nil, &Mmap{Path: long[:MaxRecordSize-88-6]}); err != nil || len(b) != MaxRecordSize {
 		t.Errorf("longest path: %d bytes, %v", len(b), err)
+	}
+	if _, err := AppendRecord(nil, &Mmap{Path: long[:MaxRecordSize-88-6+1]}); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a path that is one byte longer: %v", err)
 	}
 }
 

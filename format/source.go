@@ -30,7 +30,6 @@ type zstdSource struct {
 	raw     []byte
 	rawOff  int64
 	sum     indexSum
-	entry   []byte
 	ended   bool
 	indexed bool
 }
@@ -53,10 +52,6 @@ func (s *zstdSource) next() ([]byte, Frame, error) {
 	for {
 		at := s.split.off
 		raw, err := s.frame()
-		var bad *FormatError
-		if errors.As(err, &bad) {
-			bad.File = at
-		}
 		if raw != nil || err != nil {
 			f := Frame{Offset: at, Size: s.split.off - at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
 			s.rawOff += f.RawSize
@@ -186,16 +181,16 @@ func (s *zstdSource) index(size uint32) error {
 }
 
 func (s *zstdSource) done(f *Frame, ended bool) {
-	s.entry = f.appendEntry(s.entry[:0])
-	s.sum.add(f, s.entry)
+	s.sum.add(f, f.appendEntry(nil))
 	s.ended = ended
 }
 
 // rawSource reads the raw record stream, one record at a time.
 type rawSource struct {
-	r    *bufio.Reader // holds more than a record
-	used int           // size of the last record, which is still in r
-	off  int64
+	r     *bufio.Reader // holds more than a record
+	used  int           // size of the last record, which is still in r
+	off   int64
+	ended bool
 }
 
 func (s *rawSource) next() ([]byte, Frame, error) {
@@ -223,7 +218,7 @@ func (s *rawSource) next() ([]byte, Frame, error) {
 }
 
 // peek returns the next n bytes. An input that ends before them is io.EOF if it has none
-// of them and errCut else.
+// of them, damage behind End, and errCut else.
 func (s *rawSource) peek(n int) ([]byte, error) {
 	b, err := s.r.Peek(n)
 	switch {
@@ -233,8 +228,10 @@ func (s *rawSource) peek(n int) ([]byte, error) {
 		return nil, fmt.Errorf("read record: %w", err)
 	case len(b) == 0:
 		return nil, io.EOF
+	case s.ended:
+		return nil, corrupt("%d bytes follow End", len(b))
 	}
 	return nil, errCut
 }
 
-func (s *rawSource) done(*Frame, bool) {}
+func (s *rawSource) done(_ *Frame, ended bool) { s.ended = ended }

@@ -52,15 +52,13 @@ func appendNumber(dst []byte, v uint64, f form) []byte {
 }
 
 func (p *textPrinter) u32(key string, v *uint32, f form) {
-	if *v != 0 || f&always != 0 {
-		p.key(key)
-		p.b = appendNumber(p.b, uint64(*v), f)
-	}
+	wide := uint64(*v)
+	p.u64(key, &wide, f)
 }
 
 func (p *textPrinter) u16(key string, v *uint16) {
-	wide := uint32(*v)
-	p.u32(key, &wide, hexa)
+	wide := uint64(*v)
+	p.u64(key, &wide, hexa)
 }
 
 func (p *textPrinter) i32(key string, v *int32) {
@@ -109,31 +107,15 @@ func appendDevice(dst []byte, major, minor uint32) []byte {
 
 func (p *textPrinter) perm(key string, prot *Prot, flags *MapFlags) {
 	p.key(key)
-	p.b = append(appendProt(p.b, *prot), flags.letter())
-	prot2, flags2, _ := parsePerm(string(p.b[len(p.b)-4:]))
-	if prot2 != *prot {
-		p.key("prot_bits")
-		p.b = appendNumber(p.b, uint64(*prot), hexa)
-	}
-	if flags2 != *flags {
-		p.key("flag_bits")
-		p.b = appendNumber(p.b, uint64(*flags), hexa)
-	}
+	p.b = appendPerm(p.b, *prot, *flags)
+	visitOddPerm(p, prot, flags)
 }
 
 func (p *textPrinter) buildID(key string, v *BuildID) {
 	if !v.IsZero() {
 		p.key(key)
-		p.b = appendHex(p.b, v.raw)
+		p.b = hex.AppendEncode(p.b, []byte(v.raw))
 	}
-}
-
-func appendHex[T string | []byte](dst []byte, v T) []byte {
-	const digits = "0123456789abcdef"
-	for i := range len(v) {
-		dst = append(dst, digits[v[i]>>4], digits[v[i]&15])
-	}
-	return dst
 }
 
 func (p *textPrinter) walks(key string, v *[numWalkStatus]uint32) {

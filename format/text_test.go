@@ -49,6 +49,7 @@ func TestParseTextErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                 "empty line",
 		"mmap2 pid=1":                      `"mmap2" is no record type`,
+		"mmap=3 pid=1":                     `"mmap" is no record type`,
 		"mmap pid=x":                       "mmap: column 6: pid:",
 		"mmap time=1 pid=4294967296":       "column 13: pid:",
 		"mmap path=/x":                     "column 6: path: want a quoted string",

@@ -20,11 +20,11 @@ func ParseText(line []byte) (Record, error) {
 		return nil, errors.New("parse text: empty line")
 	}
 	kind := p.tokens[0].key
-	p.tokens[0].used = true
 	r := newRecord(kind)
-	if r == nil {
+	if r == nil || !p.tokens[0].bare {
 		return nil, fmt.Errorf("parse text: %q is no record type", kind)
 	}
+	p.tokens[0].used = true // the name is no field
 	visit(r, &p)
 	if p.err != nil {
 		return nil, fmt.Errorf("parse text: %s: %w", kind, p.err)

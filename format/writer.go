@@ -133,7 +133,6 @@ func (w *Writer) append(r Record) error {
 	w.raw = raw
 	if start > 0 && len(raw) > w.max {
 		if err := w.flush(start); err != nil {
-			w.raw = raw[:start]
 			return err
 		}
 		start = 0

@@ -40,6 +40,15 @@ func TestWriterReader(t *testing.T) {
 		if i != len(records)+2 {
 			t.Errorf("%d records of %d", i, len(records)+2)
 		}
+		x, err := ReadIndex(bytes.NewReader(file), int64(len(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range x.Frames {
+			if f.RawSize > MinFrameSize {
+				t.Errorf("frame of %d bytes, at most %d wanted", f.RawSize, MinFrameSize)
+			}
+		}
 	}
 }
 
