@@ -25,6 +25,7 @@ func TestCheck(t *testing.T) {
 		{"only files are files", strings.Replace(walkOfTwo, `ino=8 prot=r-xp kind=exec-file walked path="/b"`, `ino=0 prot=r-xp kind=vdso walked path="[vdso]"`, 1) +
 			"snapshot-end time=9 id=1 processes=complete:2 mmaps=3 files=1\n", ""},
 		{"data files are files", strings.Replace(walkOfTwo, `prot=r-xp kind=exec-file walked path="/b"`, `prot=r--p kind=data-file walked path="/b"`, 1) + soundEnd, ""},
+		{"hook between the mappings of a walk", strings.Replace(walkOfTwo, "mmap time=3 pid=10 tid=10 start=0x8000", "mmap time=3 pid=10 tid=10 start=0x9000 len=0x1000 prot=r-xp kind=exec-file path=\"/h\"\nmmap time=3 pid=10 tid=10 start=0x8000", 1) + soundEnd, "1 mappings of the walk of process 10 are missing"},
 		{"descending walk", strings.Replace(walkOfTwo, "start=0x8000", "start=0x2000", 1) + soundEnd, "begins before the end 0x3000"},
 		{"not page aligned", walkOfTwo + soundEnd + "clear time=9 pid=10 tid=1 start=0x1001 len=0x1000\n", "page size 4096"},
 		{"empty interval", walkOfTwo + soundEnd + "clear time=9 pid=10 tid=1 start=0x1000\n", "empty interval"},

@@ -8,7 +8,10 @@ import (
 
 func TestCompare(t *testing.T) {
 	set := func(pid int, start, length, off uint64, more string) string {
-		return fmt.Sprintf("mmap time=3 pid=%d tid=1 start=%#x len=%#x pgoff=%#x dev=08:01 kind=exec-file prot=r-xp %s\n", pid, start, length, off, more)
+		if !strings.Contains(more, "kind=") {
+			more += " kind=exec-file"
+		}
+		return fmt.Sprintf("mmap time=3 pid=%d tid=1 start=%#x len=%#x pgoff=%#x dev=08:01 prot=r-xp %s\n", pid, start, length, off, more)
 	}
 	a := `ino=7 path="/a"`
 	for _, tc := range []struct{ name, left, right, want string }{
@@ -30,6 +33,7 @@ func TestCompare(t *testing.T) {
 		{"generation unknown", set(1, 0x1000, 0x1000, 0, a), set(2, 0x1000, 0x1000, 0, a+" gen=2 has_gen"), ""},
 		{"renamed", set(1, 0x1000, 0x1000, 0, a), set(2, 0x1000, 0x1000, 0, `ino=7 path="/c"`), "renamed 1000-2000"},
 		{"unlinked", set(1, 0x1000, 0x1000, 0, a), set(2, 0x1000, 0x1000, 0, a+" deleted"), "renamed 1000-2000"},
+		{"anonymous memory has no offsets", set(1, 0x1000, 0x3000, 0, "kind=anon-exec"), set(2, 0x1000, 0x1000, 0x5000, "kind=anon-exec") + set(2, 0x2000, 0x2000, 0, "kind=anon-exec"), ""},
 		{"disjoint", set(1, 0x1000, 0x1000, 0, a), set(2, 0x5000, 0x1000, 0, a), "extra 1000-2000, missing 5000-6000"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -9,16 +9,16 @@
 //
 // # Memory
 //
-// A Session holds the state, not the records: 63 bytes for a mapping that a walk stated, 80
+// A Session holds the state, not the records: 63 bytes for a mapping that a walk stated, 72
 // where statements came in any order, some 350 for a process and 300 for a distinct
 // file, names aside. Processes that were forked share their mappings until one of them
-// changes; that costs the one that changes up to 8 KiB for the leaf that it changes and one
+// changes; that costs the one that changes up to 11 KiB for the leaf that it changes and one
 // byte for every 16 mappings that it has.
 //
 // Of a hostile file, each byte of the record stream costs up to 8 bytes, or, of forks that
-// each change something, 8 KiB and the sixteenth part of the mappings for 96 bytes of
-// records: 160 times the stream with the 65,530 mappings that Linux allows a process by
-// default, 370 times with 400,000. The stream in turn can be thousands of times as long as
+// each change something, 11 KiB and the sixteenth part of the mappings for 88 bytes of
+// records: 180 times the stream with the 65,530 mappings that Linux allows a process by
+// default, 430 times with 400,000. The stream in turn can be thousands of times as long as
 // the compressed file. Whoever reads files of strangers bounds what is applied, by
 // format.Position.Raw.
 //

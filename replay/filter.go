@@ -38,10 +38,7 @@ func (f *Filter) Files() bool { return f.Path != nil || f.BuildID != "" }
 
 // Glob is a shell pattern for names: * is any run of characters, a slash included, ? is any
 // one character, [a-z] and [!a-z] are classes, and \ takes the next character literally.
-type Glob struct {
-	pattern string
-	re      *regexp.Regexp
-}
+type Glob struct{ re *regexp.Regexp }
 
 // ParseGlob compiles a pattern. It must match the whole name.
 func ParseGlob(pattern string) (*Glob, error) {
@@ -59,7 +56,7 @@ func ParseGlob(pattern string) (*Glob, error) {
 				return nil, fmt.Errorf("parse pattern %q: [ at byte %d has no ]", pattern, i)
 			}
 			class := pattern[i+1 : i+1+n]
-			if class[0] == '!' || class[0] == '^' {
+			if class[0] == '!' {
 				class = "^" + class[1:]
 			}
 			b.WriteString("[" + strings.ReplaceAll(class, `\`, `\\`) + "]")
@@ -78,11 +75,8 @@ func ParseGlob(pattern string) (*Glob, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse pattern %q: %w", pattern, err)
 	}
-	return &Glob{pattern, re}, nil
+	return &Glob{re}, nil
 }
 
 // Match reports whether the whole name matches.
 func (g *Glob) Match(name string) bool { return g.re.MatchString(name) }
-
-// String returns the pattern.
-func (g *Glob) String() string { return g.pattern }

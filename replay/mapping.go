@@ -23,14 +23,12 @@ type File struct {
 	BuildIDOrigin format.BuildIDOrigin
 }
 
-// Mapping is reconstructed state: from Since on, [Start, End) of an address space was File
-// from Offset on.
+// Mapping is reconstructed state: [Start, End) of an address space is File from Offset on.
 type Mapping struct {
 	Start  uint64 // first address
 	End    uint64 // first address after it
 	Offset uint64 // bytes into File at Start
 	File   *File  // never nil in a Space that a Session made
-	Since  uint64 // CLOCK_MONOTONIC ns of the statement; part of no comparison
 	Prot   format.Prot
 	Flags  format.MapFlags
 	Kind   format.Content

@@ -14,7 +14,7 @@ type ProcessRow struct {
 	Process  *Process
 	Mappings int    // selected ones
 	Bytes    uint64 // sum of their lengths
-	Files    int    // distinct files among them
+	Files    int    // distinct files among them; [vdso] and anonymous memory are none
 	Deleted  int    // mappings of files that were no longer linked
 }
 
@@ -34,7 +34,7 @@ type tally[Row any] struct {
 
 // count adds a mapping of p to u, the row's usage; first is false in the second and later
 // processes of a shared address space. Mappings of one process come together.
-func (t *tally[Row]) count(u *Usage, p *Process, m *Mapping, first bool) {
+func (t *tally[Row]) count(u *Usage, p *Process, m Mapping, first bool) {
 	if t.last != p {
 		t.last = p
 		u.Processes++
@@ -76,7 +76,9 @@ func (s *Session) ReportProcesses(f Filter) []ProcessRow {
 			}
 			row.Mappings++
 			row.Bytes += m.End - m.Start
-			files[m.File] = struct{}{}
+			if m.Kind&format.ContentFiles != 0 {
+				files[m.File] = struct{}{}
+			}
 			if m.File.Deleted {
 				row.Deleted++
 			}
@@ -92,7 +94,7 @@ func (s *Session) ReportProcesses(f Filter) []ProcessRow {
 // ReportFiles returns a row for each selected file, sorted by path.
 func (s *Session) ReportFiles(f Filter) []FileRow {
 	rows := make(map[*File]*tally[FileRow])
-	s.visit(f, func(p *Process, m *Mapping, first bool) {
+	s.visit(f, func(p *Process, m Mapping, first bool) {
 		t := rows[m.File]
 		if t == nil {
 			t = &tally[FileRow]{row: FileRow{File: m.File}}
@@ -105,14 +107,17 @@ func (s *Session) ReportFiles(f Filter) []FileRow {
 		out = append(out, t.row)
 	}
 	slices.SortFunc(out, func(a, b FileRow) int {
-		return cmp.Or(strings.Compare(a.File.Path, b.File.Path), compareFiles(a.File, b.File))
+		if c := strings.Compare(a.File.Path, b.File.Path); c != 0 {
+			return c
+		}
+		return compareFiles(a.File, b.File)
 	})
 	return out
 }
 
 // visit calls fn for each selected mapping of each selected process, in ascending order;
 // first is false in the second and later processes of a shared address space.
-func (s *Session) visit(f Filter, fn func(p *Process, m *Mapping, first bool)) {
+func (s *Session) visit(f Filter, fn func(p *Process, m Mapping, first bool)) {
 	seen := make(map[*Space]struct{})
 	for p := range s.Processes() {
 		if !f.Process(p) {
@@ -122,7 +127,7 @@ func (s *Session) visit(f Filter, fn func(p *Process, m *Mapping, first bool)) {
 		seen[p.Space] = struct{}{}
 		for m := range p.Space.All() {
 			if f.File(m.File) {
-				fn(p, &m, !again)
+				fn(p, m, !again)
 			}
 		}
 	}
@@ -154,7 +159,7 @@ func (s *Session) ReportBuildIDs(f Filter) []BuildIDRow {
 		paths map[string]struct{}
 	}
 	rows := make(map[key]*entry)
-	s.visit(f, func(p *Process, m *Mapping, first bool) {
+	s.visit(f, func(p *Process, m Mapping, first bool) {
 		k := keyOf(m.File)
 		e := rows[k]
 		if e == nil {

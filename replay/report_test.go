@@ -120,6 +120,39 @@ mmap time=3 pid=10 tid=10 start=0x4000 len=0x1000 dev=08:01 ino=8 prot=r-xp kind
 	}
 }
 
+// TestReportProcessFiles checks the same for the rows.
+func TestReportProcessFiles(t *testing.T) {
+	s := session(t, hostLine+`
+mmap time=3 pid=10 tid=10 start=0x1000 len=0x1000 prot=r-xp kind=vdso path="[vdso]"
+mmap time=3 pid=10 tid=10 start=0x2000 len=0x1000 prot=r-xp kind=anon-exec
+mmap time=3 pid=10 tid=10 start=0x3000 len=0x1000 dev=08:01 ino=7 prot=r--p kind=data-file path="/a"
+mmap time=3 pid=10 tid=10 start=0x4000 len=0x1000 dev=08:01 ino=8 prot=r-xp kind=exec-file deleted path="/b"
+mmap time=3 pid=10 tid=10 start=0x5000 len=0x1000 dev=08:01 ino=8 prot=r-xp kind=exec-file deleted path="/b"
+`)
+	rows := s.ReportProcesses(Filter{})
+	if len(rows) != 1 || rows[0].Mappings != 5 || rows[0].Files != 2 || rows[0].Deleted != 2 {
+		t.Errorf("%+v", rows)
+	}
+}
+
+// TestReportBuildIDsOfTwoOrigins has one build ID that the kernel told of one file and the
+// ELF notes of another, and two reasons for none.
+func TestReportBuildIDsOfTwoOrigins(t *testing.T) {
+	s := session(t, hostLine+`
+mmap time=3 pid=10 tid=10 start=0x1000 len=0x1000 ino=7 kind=exec-file build_id=aa build_id_origin=kernel path="/b"
+mmap time=3 pid=10 tid=10 start=0x2000 len=0x1000 ino=8 kind=exec-file build_id=aa build_id_origin=file path="/a"
+mmap time=3 pid=10 tid=10 start=0x3000 len=0x1000 ino=9 kind=exec-file build_id_origin=not-elf path="/c"
+mmap time=3 pid=10 tid=10 start=0x4000 len=0x1000 ino=10 kind=exec-file build_id_origin=absent path="/d"
+`)
+	var got []string
+	for _, r := range s.ReportBuildIDs(Filter{}) {
+		got = append(got, fmt.Sprintf("%s%v:%dm", r.BuildID, r.Paths, r.Mappings))
+	}
+	if got, want := strings.Join(got, " "), "aa[/a /b]:2m [/d]:1m [/c]:1m"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 func TestGlob(t *testing.T) {
 	for _, tc := range []struct {
 		pattern, name string
@@ -132,6 +165,8 @@ func TestGlob(t *testing.T) {
 		{"[a-c]x", "bx", true},
 		{"[!a-c]x", "bx", false},
 		{"[!a-c]x", "dx", true},
+		{"[^a-c]x", "bx", false},
+		{"[^a-c]x", "dx", true},
 		{`\*`, "*", true},
 		{`\*`, "x", false},
 		{"a.b", "axb", false},

@@ -28,20 +28,12 @@ type Session struct {
 type Stats struct {
 	Records uint64
 	Mmaps   uint64 // SET statements
-	Clears  uint64 // CLEAR statements
-	Forks   uint64
-	Execs   uint64
-	Exits   uint64 // of processes
 	Lost    uint64 // sum of Lost.Count
 	Losses  uint64 // Lost records
-	Unknown uint64 // records of types that this version does not know
-	// Orphans counts statements about processes that no record had introduced.
-	Orphans uint64
 
 	Snapshots    uint64
 	LastSnapshot format.SnapshotEnd // of the whole machine: not a repair of one process
-	FirstTime    uint64             // CLOCK_MONOTONIC ns of the first record that has a time
-	LastTime     uint64             // and the latest
+	LastTime     uint64             // CLOCK_MONOTONIC ns of the latest record
 }
 
 // NewSession returns a Session without processes.
@@ -87,12 +79,7 @@ func (s *Session) Processes() iter.Seq[*Process] {
 func (s *Session) Apply(rec format.Record) {
 	head := rec.Head()
 	s.Stats.Records++
-	if head.Time != 0 {
-		if s.Stats.FirstTime == 0 {
-			s.Stats.FirstTime = head.Time
-		}
-		s.Stats.LastTime = max(s.Stats.LastTime, head.Time)
-	}
+	s.Stats.LastTime = max(s.Stats.LastTime, head.Time)
 	switch r := rec.(type) {
 	case *format.Host:
 		s.Host = r
@@ -107,10 +94,9 @@ func (s *Session) Apply(rec format.Record) {
 		p := s.introduce(head)
 		p.Space.Set(Mapping{
 			Start: r.Start, End: r.Start + r.Length, Offset: r.Offset, File: s.file(r),
-			Since: r.Time, Prot: r.Prot, Flags: r.Flags, Kind: r.Kind,
+			Prot: r.Prot, Flags: r.Flags, Kind: r.Kind,
 		})
 	case *format.Clear:
-		s.Stats.Clears++
 		s.introduce(head).Space.Clear(r.Start, r.Start+r.Length)
 	case *format.SnapshotEnd:
 		s.snapshotEnd(r)
@@ -124,16 +110,12 @@ func (s *Session) Apply(rec format.Record) {
 		s.exec(r)
 	case *format.Exit:
 		if r.Group {
-			s.Stats.Exits++
 			delete(s.procs, r.PID)
 		}
 	case *format.Lost:
 		s.lost(r)
 	case *format.End:
 		s.End = r
-	case *format.Clock:
-	default:
-		s.Stats.Unknown++
 	}
 }
 
@@ -177,12 +159,10 @@ func (s *Session) snapshotEnd(r *format.SnapshotEnd) {
 }
 
 func (s *Session) fork(r *format.Fork) {
-	s.Stats.Forks++
 	child := &Process{PID: r.PID, StartTime: r.StartTime, PPID: r.PPID, Space: new(Space), seen: s.snapshot}
 	s.procs[r.PID] = child
 	parent := s.procs[r.PPID]
 	if parent == nil {
-		s.Stats.Orphans++
 		child.Known = r.Stated
 		return
 	}
@@ -199,7 +179,6 @@ func (s *Session) fork(r *format.Fork) {
 }
 
 func (s *Session) exec(r *format.Exec) {
-	s.Stats.Execs++
 	p := s.introduce(&r.Common)
 	p.Space, p.Known, p.UncertainSince = new(Space), true, 0
 	if r.Comm != "" {
@@ -214,8 +193,9 @@ func (s *Session) lost(r *format.Lost) {
 	s.Stats.Losses++
 	s.Stats.Lost += r.Count
 	since := max(r.From, 1)
-	for pid, p := range s.procs {
-		if (r.PID == 0 || r.PID == pid) && (p.UncertainSince == 0 || since < p.UncertainSince) {
+	about := s.procs[r.PID] // with all who share its address space
+	for _, p := range s.procs {
+		if (r.PID == 0 || about != nil && p.Space == about.Space) && (p.UncertainSince == 0 || since < p.UncertainSince) {
 			p.UncertainSince = since
 		}
 	}
@@ -226,7 +206,6 @@ func (s *Session) lost(r *format.Lost) {
 func (s *Session) introduce(c *format.Common) *Process {
 	p := s.procs[c.PID]
 	if p == nil {
-		s.Stats.Orphans++
 		p = &Process{PID: c.PID, Space: new(Space), seen: s.snapshot}
 		s.procs[c.PID] = p
 	}

@@ -96,6 +96,7 @@ process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=complete source=ioc
 snapshot-end time=23 id=2 pid=10
 `, "10 ten complete\n11 eleven complete uncertain since 15\n  5000-6000 0 /a\n"},
 		{"keyframe drops what it does not find, keeps what is born", walkOfTwo + `
+fork time=20 pid=14 tid=14 ppid=11 ptid=11 start_time=8
 snapshot-begin time=21 id=2 kind=keyframe
 fork time=21 pid=12 tid=12 ppid=11 ptid=11 start_time=9
 process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=complete source=ioctl comm="ten"
@@ -117,6 +118,29 @@ mmap time=5 pid=12 tid=12 start=0x7000 len=0x1000 dev=08:01 ino=8 prot=r-xp kind
 process time=6 pid=10 tid=10 snapshot=1 status=shared shares_pid=10 comm="again"
 clear time=7 pid=10 tid=10 start=0x1000 len=0x1000
 `, "10 again shared unknown\n11 eleven complete\n  5000-6000 0 /a\n12 self shared unknown\n  7000-8000 0 /b\n"},
+		{"what is uncertain is inherited by a fork, not by one that is stated, and ends with an exec", walkOfTwo + `
+lost time=20 count=3 from=15 cpu=-1 reason=ring
+fork time=21 pid=12 tid=12 ppid=11 ptid=11 start_time=9
+fork time=21 pid=13 tid=13 ppid=11 ptid=11 start_time=9 stated
+exec time=22 pid=10 tid=10 comm="new"
+`, "10 new complete\n11 eleven complete uncertain since 15\n  5000-6000 0 /a\n12 eleven unknown uncertain since 15\n  5000-6000 0 /a\n" +
+			"13 eleven unknown\n"},
+		{"the earliest loss counts", walkOfTwo + `
+lost time=20 pid=10 count=3 from=15 cpu=-1 reason=ring
+lost time=21 pid=10 count=3 from=12 cpu=-1 reason=ring
+lost time=22 pid=10 count=3 from=18 cpu=-1 reason=ring
+lost time=23 pid=11 count=3 cpu=-1 reason=unknown
+`, "10 ten complete uncertain since 12\n  1000-3000 0 /a\n  8000-9000 1000 /b\n11 eleven complete uncertain since 1\n  5000-6000 0 /a\n"},
+		{"loss in one process reaches those with its address space", walkOfTwo + `
+process time=5 pid=20 tid=20 snapshot=1 status=shared shares_pid=11 comm="twin"
+lost time=20 pid=20 count=3 from=15 cpu=-1 reason=lock
+lost time=20 pid=99 count=3 from=15 cpu=-1 reason=lock
+`, "10 ten complete\n  1000-3000 0 /a\n  8000-9000 1000 /b\n11 eleven complete uncertain since 15\n  5000-6000 0 /a\n" +
+			"20 twin shared uncertain since 15\n  5000-6000 0 /a\n"},
+		{"the name of a thread is not the process's", walkOfTwo + `
+comm time=5 pid=10 tid=12 comm="worker"
+comm time=5 pid=11 tid=11 comm="main"
+`, "10 ten complete\n  1000-3000 0 /a\n  8000-9000 1000 /b\n11 main complete\n  5000-6000 0 /a\n"},
 		{"shares with nobody", walkOfTwo + `
 lost time=20 count=3 from=15 cpu=-1 reason=ring
 process time=30 pid=10 tid=10 start_time=5 snapshot=1 status=shared shares_pid=99 comm="ten"
@@ -174,6 +198,7 @@ func TestLookupSaysWhy(t *testing.T) {
 	s := session(t, hostLine+walkOfTwo+`
 process time=5 pid=21 tid=21 snapshot=1 status=denied errno=13 comm="secret"
 process time=5 pid=23 tid=23 snapshot=1 status=kernel-thread comm="kthreadd"
+process time=5 pid=25 tid=25 snapshot=1 status=zombie comm="dead"
 process time=5 pid=24 tid=24 snapshot=1 status=complete excluded_anon_exec=4 comm="java"
 `)
 	for _, tc := range []struct {
@@ -187,6 +212,7 @@ process time=5 pid=24 tid=24 snapshot=1 status=complete excluded_anon_exec=4 com
 		{99, 0x3000, NoProcess, "no such process"},
 		{21, 0x3000, NotWalked, "denied"},
 		{23, 0x3000, NoAddresses, "kernel-thread"},
+		{25, 0x3000, NoAddresses, "zombie"},
 		{24, 0x3000, NoMapping, "4 anonymous executable"},
 	} {
 		a := s.Lookup(tc.pid, tc.addr)

@@ -7,7 +7,7 @@ import (
 )
 
 // leafMax is the most mappings that a leaf holds. A change moves at most one leaf's
-// mappings (about 7 KiB) and, when a leaf splits, one pointer a leaf.
+// mappings (6 KiB) and, when a leaf splits, one pointer a leaf.
 const leafMax = 128
 
 // Space is the address space of one or more processes: disjoint mappings in ascending
@@ -59,16 +59,11 @@ func (s *Space) Lookup(addr uint64) (Mapping, bool) {
 
 // All iterates over the mappings in ascending order. The Space must not be changed
 // meanwhile.
-func (s *Space) All() iter.Seq[Mapping] { return s.Range(0, ^uint64(0)) }
-
-// Range iterates in ascending order over the mappings that overlap [start, end), whole,
-// not clipped. The Space must not be changed meanwhile.
-func (s *Space) Range(start, end uint64) iter.Seq[Mapping] {
+func (s *Space) All() iter.Seq[Mapping] {
 	return func(yield func(Mapping) bool) {
-		i, j := s.seek(start)
-		for ; i < len(s.leaves); i, j = i+1, 0 {
-			for _, m := range s.leaves[i].maps[j:] {
-				if m.Start >= end || !yield(m) {
+		for _, l := range s.leaves {
+			for _, m := range l.maps {
+				if !yield(m) {
 					return
 				}
 			}

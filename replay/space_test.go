@@ -123,7 +123,17 @@ func TestRunsJoin(t *testing.T) {
 	for m := range s.Runs() {
 		got = append(got, fmt.Sprintf("%d-%d", m.Start/page, m.End/page))
 	}
-	if want := []string{"1-4", "4-5", "5-6"}; !slices.Equal(got, want) {
+	for _, kind := range []format.Content{format.ContentAnonExec, format.ContentVDSO} {
+		a, b := mapping(t, "c[7,8)@0"), mapping(t, "c[8,9)@0")
+		a.Kind, b.Kind = kind, kind
+		var s Space
+		s.Set(a)
+		s.Set(b)
+		for m := range s.Runs() {
+			got = append(got, fmt.Sprintf("%d-%d", m.Start/page, m.End/page))
+		}
+	}
+	if want := []string{"1-4", "4-5", "5-6", "7-9", "7-9"}; !slices.Equal(got, want) {
 		t.Errorf("runs %v, want %v", got, want)
 	}
 }
