@@ -9,7 +9,7 @@ import (
 )
 
 // The system calls of this file take NUL-terminated paths by pointer: x/sys copies every
-// path to the heap first, which is most of what reading a small file of /proc costs.
+// path to the heap first, and would be all that allocates when a process is read.
 
 // The names below /proc/PID.
 var (
@@ -102,11 +102,10 @@ func (s *scratch) link(dir int, name *byte) ([]byte, error) {
 	return atLink(dir, name, s.file)
 }
 
-// join builds the NUL-terminated path base/n[/rest] in s. It is valid until the next join.
-func (s *scratch) join(base string, n int, rest string) *byte {
+// join builds the NUL-terminated path base/n in s. It is valid until the next join.
+func (s *scratch) join(base string, n int) *byte {
 	s.path = append(append(s.path[:0], base...), '/')
-	s.path = append(strconv.AppendInt(s.path, int64(n), 10), rest...)
-	s.path = append(s.path, 0)
+	s.path = append(strconv.AppendInt(s.path, int64(n), 10), 0)
 	return &s.path[0]
 }
 

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"testing"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // TestAllocations: a walk, a point query and a build ID allocate nothing.
@@ -53,7 +55,7 @@ func TestAllocations(t *testing.T) {
 
 func benchmarkWalk(b *testing.B, role string, o Options) {
 	if o.Source == SourceIoctl {
-		requireQuery(b)
+		need.Query(b, Supported())
 	}
 	m := startChild(b, role).open(o)
 	var v VMA
@@ -89,7 +91,7 @@ func BenchmarkFind(b *testing.B) {
 	for _, source := range []Source{SourceIoctl, SourceMaps} {
 		b.Run(source.String(), func(b *testing.B) {
 			if source == SourceIoctl {
-				requireQuery(b)
+				need.Query(b, Supported())
 			}
 			m := startChild(b, "hold").open(Options{Source: source})
 			var v VMA

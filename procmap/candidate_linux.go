@@ -3,6 +3,7 @@ package procmap
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func (c *candidate) take(fd int, ok func(fd int, st *unix.Stat_t) bool) error {
 // openMapped opens /proc/PID/map_files/START-END: the very file, be it deleted or in
 // another mount namespace.
 func (c *candidate) openMapped() error {
-	if c.opened || c.asked {
+	if c.asked {
 		return c.mapErr
 	}
 	c.asked = true
@@ -82,7 +83,7 @@ func (c *candidate) isMapped(fd int, st *unix.Stat_t) bool {
 
 // open finds the file by all means there are.
 func (c *candidate) open() error {
-	if c.opened || c.openMapped() == nil {
+	if c.openMapped() == nil {
 		return nil
 	}
 	var err error = ErrGone
@@ -101,7 +102,7 @@ func (c *candidate) open() error {
 
 	name := c.v.Name
 	if c.literal {
-		name = bytes.Join([][]byte{name, deletedSuffix}, nil)
+		name = slices.Concat(name, deletedSuffix)
 	}
 	if len(name) > 0 && name[0] == '/' && (c.literal || !c.v.Deleted) {
 		if c.p != nil && try(c.p.openInRoot(name)) || try(openInRoot(unix.AT_FDCWD, nameSlash, name)) {
@@ -126,15 +127,19 @@ func (c *candidate) literallyDeleted() bool {
 	if len(c.v.Name) == 0 || c.v.Name[0] != '/' {
 		return false
 	}
-	name := bytes.Join([][]byte{c.v.Name, deletedSuffix}, nil)
 	same := c.isMapped
 	switch err := c.openMapped(); {
 	case err == nil && c.st.Nlink == 0:
 		return false
 	case err == nil:
-		same = func(_ int, st *unix.Stat_t) bool { return st.Dev == c.st.Dev && st.Ino == c.st.Ino }
+		same = isFile(&c.st)
 	}
-	return c.p.isAt(name, same)
+	return c.p.isAt(slices.Concat(c.v.Name, deletedSuffix), same)
+}
+
+// isFile returns a condition for isAt: to be the file that want is about.
+func isFile(want *unix.Stat_t) func(int, *unix.Stat_t) bool {
+	return func(_ int, st *unix.Stat_t) bool { return st.Dev == want.Dev && st.Ino == want.Ino }
 }
 
 var nameSlash = cname("/")
@@ -177,9 +182,6 @@ func openInRoot(dir int, root *byte, name []byte) (int, error) {
 		return -1, err
 	}
 	defer unix.Close(rootFD)
-	if bytes.IndexByte(name, 0) >= 0 {
-		return -1, unix.ENOENT
-	}
 	how := unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,

@@ -1,9 +1,6 @@
 package procmap
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -11,130 +8,63 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/testproc"
 )
 
-// childEnv names the environment variable that turns the test binary into a child process:
-// its value is the role to play, a key of childRoles.
-const childEnv = "VMASNAP_PROCMAP_CHILD"
-
-var childRoles = map[string]func() error{
-	"hold":      func() error { return nil },
-	"zoo":       mapZoo,
-	"many":      mapMany,
-	"elf":       mapELF,
-	"limit":     mapLimit,
-	"ambiguous": mapAmbiguous,
-}
-
-func TestMain(m *testing.M) {
-	if role := os.Getenv(childEnv); role != "" {
-		if err := childMain(role); err != nil {
-			fmt.Println("child:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-// childMain plays the role, says "ready", and then does what it is told, a word at a time.
-func childMain(role string) error {
-	play, ok := childRoles[role]
-	if !ok {
-		return fmt.Errorf("no role %q", role)
-	}
-	if err := play(); err != nil {
-		return err
-	}
-	// No buffered I/O, and no goroutine: the less the runtime does, the stiller it holds.
-	if _, err := unix.Write(1, []byte("ready\n")); err != nil {
-		return err
-	}
-	for {
-		var b [16]byte
-		n, err := unix.Read(0, b[:])
-		if err == unix.EINTR {
-			continue
-		}
-		switch word := strings.TrimSpace(string(b[:max(n, 0)])); word {
-		case "":
-			return nil
-		case "exec":
-			os.Setenv(childEnv, "hold")
-			return unix.Exec("/proc/self/exe", os.Args, os.Environ())
-		default:
-			return fmt.Errorf("unknown word %q", word)
-		}
-	}
-}
-
+// child is a running process that ends with the test.
 type child struct {
-	t     testing.TB
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	out   *bufio.Reader
-	pid   int
+	*testproc.Process
+	t testing.TB
 }
 
-// startChild starts a child in an empty directory of its own and waits until it is ready.
-func startChild(t testing.TB, role string) *child {
+// startChild starts the test binary in a role, in an empty directory of its own.
+func startChild(t testing.TB, role string, arg ...string) *child {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &child{t: t, cmd: exec.Command(self, "-test.run=^$")}
-	c.cmd.Env = append(os.Environ(), childEnv+"="+role, "GOGC=off",
-		"GODEBUG=asyncpreemptoff=1", "GORACE=atexit_sleep_ms=0")
-	c.cmd.Dir = t.TempDir()
-	c.cmd.Stderr = os.Stderr
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.out = bufio.NewReader(out)
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c.pid = c.cmd.Process.Pid
-	t.Cleanup(c.exit)
-	c.waitReady()
-	return c
+	cmd := roleCommand(role, strings.Join(arg, ""))
+	cmd.Dir = t.TempDir()
+	return startCommand(t, cmd)
 }
 
-func (c *child) waitReady() {
-	c.t.Helper()
-	line, err := c.out.ReadString('\n')
-	if line != "ready\n" {
-		c.t.Fatalf("child says %q, %v", line, err)
+func roleCommand(role, arg string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe")
+	if exe, err := os.Executable(); err == nil {
+		cmd.Path = exe
 	}
+	// The race detector would hold up each exit for a second.
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, argEnv+"="+arg,
+		"GOGC=off", "GODEBUG=asyncpreemptoff=1", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
+// startCommand runs cmd and waits for its first line, which means that it is ready.
+func startCommand(t testing.TB, cmd *exec.Cmd) *child {
+	t.Helper()
+	return &child{testproc.Start(t, cmd), t}
 }
 
 // exec makes the child execute a program, which has happened when exec returns.
 func (c *child) exec() {
 	c.t.Helper()
-	if _, err := io.WriteString(c.stdin, "exec"); err != nil {
-		c.t.Fatal(err)
-	}
-	c.waitReady()
+	c.Tell("exec")
 }
 
-// exit ends the child and waits for it.
-func (c *child) exit() {
-	c.stdin.Close()
-	c.cmd.Wait() // fails when called again
+// kill ends the child and leaves a zombie until the end of the test.
+func (c *child) kill() {
+	c.t.Helper()
+	c.Cmd.Process.Kill()
+	if err := unix.Waitid(unix.P_PID, c.PID, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *child) path(name string) string {
-	return "/proc/" + strconv.Itoa(c.pid) + "/" + name
+	return "/proc/" + strconv.Itoa(c.PID) + "/" + name
 }
 
 func (c *child) open(o Options) *Maps {
 	c.t.Helper()
-	return openTest(c.t, c.pid, o)
+	return openTest(c.t, c.PID, o)
 }
 
 // openTest opens a Maps that is closed at the end of the test.

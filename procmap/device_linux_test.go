@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // twins mounts two file systems and returns a file of each. Both have the same inode number.
 func twins(t *testing.T) (a, b string) {
 	t.Helper()
-	requireRoot(t, "CAP_SYS_ADMIN")
+	need.Root(t, "CAP_SYS_ADMIN")
 	var paths [2]string
 	var inodes [2]uint64
 	for i := range paths {
@@ -20,7 +22,7 @@ func twins(t *testing.T) (a, b string) {
 			t.Fatal(err)
 		}
 		if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
-			skipUnlessRequired(t, "procmap", "to mount tmpfs: "+err.Error())
+			need.Skip(t, need.Procmap, "to mount tmpfs: "+err.Error())
 		}
 		t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 		paths[i] = filepath.Join(dir, "lib.so")
@@ -43,7 +45,7 @@ func twins(t *testing.T) (a, b string) {
 	for tries := 0; inodes[0] != inodes[1]; tries++ {
 		if tries == 100 {
 			// Before Linux 5.9 all tmpfs count together.
-			skipUnlessRequired(t, "procmap", "inode numbers of each tmpfs's own")
+			need.Skip(t, need.Procmap, "inode numbers of each tmpfs's own")
 		}
 		if inodes[0] < inodes[1] {
 			create(0)
@@ -71,7 +73,7 @@ func openPath(t *testing.T, path string) (fd int, st unix.Stat_t) {
 // A file is not taken for one with the same inode number on another file system.
 func TestSameInodeElsewhere(t *testing.T) {
 	a, b := twins(t)
-	p := openProcess(t, startRole(t, "map", a).pid())
+	p := openProcess(t, startChild(t, "map", a).PID)
 	v, _ := findMapping(t, p, a)
 	fdA, stA := openPath(t, a)
 	fdB, stB := openPath(t, b)

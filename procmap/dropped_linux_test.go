@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // collectGarbage returns after the cleanups of all that was unreachable at the call.
@@ -45,7 +47,7 @@ func takeSpares() (spares []*buffers) {
 // TestDroppedKeepsName: a name stays what it was although its Maps was dropped without
 // Close, and whatever other Maps do.
 func TestDroppedKeepsName(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	takeSpares()
 	// A function of its own, so that nothing on the stack keeps the Maps.
 	first := func() (v VMA) {

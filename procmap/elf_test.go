@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -157,6 +158,8 @@ func testBuildIDs(t *testing.T, s elfSpec) {
 		{"sections only", nil, [][]byte{other, golang, gnu}, testGNU, testGo},
 		{"longest", [][]byte{s.note("GNU\x00", 3, strings.Repeat("x", 64))}, nil, strings.Repeat("x", 64), ""},
 		{"too long", [][]byte{s.note("GNU\x00", 3, strings.Repeat("x", 65))}, nil, "", ""},
+		{"longest of Go", [][]byte{s.note("Go\x00\x00", 4, strings.Repeat("x", 1024))}, nil, "", strings.Repeat("x", 1024)},
+		{"too long of Go", [][]byte{s.note("Go\x00\x00", 4, strings.Repeat("x", 1025))}, nil, "", ""},
 		{"empty", [][]byte{s.note("GNU\x00", 3, "")}, nil, "", ""},
 		{"cut off", [][]byte{gnu[:len(gnu)-8]}, nil, "", ""},
 		{"no room for a header", [][]byte{gnu[:8]}, nil, "", ""},
@@ -234,16 +237,17 @@ func (c *counter) ReadAt(b []byte, off int64) (int, error) {
 // Whatever a file claims, the work is bounded.
 func TestReadBuildIDsBounded(t *testing.T) {
 	s := elfSpec{is64: true, order: binary.LittleEndian, align: 4, extended: true, far: 1 << 20}
-	for range 5000 {
-		s.sections = append(s.sections, s.note("ABC\x00", 3, "some note"))
-	}
-	b := s.build()
-	c := &counter{r: bytes.NewReader(b)}
-	if _, _, err := ReadBuildIDs(c, int64(len(b))); !errors.Is(err, ErrBadELF) {
-		t.Errorf("%v", err)
-	}
-	if c.calls > 3*maxRanges || c.bytes > 4<<20 {
-		t.Errorf("%d reads, %d bytes", c.calls, c.bytes)
+	for sections, size := range map[int]int{5000: 9, maxAllNotes/maxNotes + 1: maxNotes} {
+		note := s.note("ABC\x00", 3, strings.Repeat("x", size))
+		s.sections = slices.Repeat([][]byte{note}, sections)
+		b := s.build()
+		c := &counter{r: bytes.NewReader(b)}
+		if _, _, err := ReadBuildIDs(c, int64(len(b))); !errors.Is(err, ErrBadELF) {
+			t.Errorf("%d notes of %d bytes: %v", sections, size, err)
+		}
+		if c.calls > 3*maxRanges || c.bytes > 4<<20 {
+			t.Errorf("%d notes of %d bytes: %d reads, %d bytes", sections, size, c.calls, c.bytes)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestErrno(t *testing.T) {
@@ -102,6 +104,7 @@ func TestTextFallback(t *testing.T) {
 			"2000-3000 r--p 00001000 08:01 7 /lib/a.so\n"+
 			"4000-5000 r-xp 00000000 00:00 0 \n"+
 			"6000-7000 r-xp 00000000 00:00 0 [vdso]\n"+
+			"ffff0000-ffff1000 r-xp 00000000 00:00 0 [vectors]\n"+
 			"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n"))
 	if err != nil {
 		t.Fatal(err)
@@ -111,13 +114,15 @@ func TestTextFallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkStarts(t, vmas, 0x1000, 0x4000)
-	if err := m.Find(0xffffffffff600000, new(VMA)); !errors.Is(err, ErrNoVMA) {
-		t.Errorf("find the gate area: %v", err)
+	for _, gate := range []uint64{0xffff0000, 0xffffffffff600000} {
+		if err := m.Find(gate, new(VMA)); !errors.Is(err, ErrNoVMA) {
+			t.Errorf("find the gate area at %#x: %v", gate, err)
+		}
 	}
 }
 
 func TestSupported(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	for errno, want := range map[unix.Errno]error{
 		unix.ENOTTY: ErrNotSupported, unix.EPERM: fs.ErrPermission, unix.EACCES: fs.ErrPermission,
 	} {

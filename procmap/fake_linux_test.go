@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -97,13 +98,8 @@ func checkStarts(t *testing.T, vmas []VMA, want ...uint64) {
 	for _, v := range vmas {
 		got = append(got, v.Start)
 	}
-	if len(got) != len(want) {
+	if !slices.Equal(got, want) {
 		t.Fatalf("VMAs start at %#x, want %#x", got, want)
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			t.Fatalf("VMAs start at %#x, want %#x", got, want)
-		}
 	}
 }
 
@@ -140,6 +136,7 @@ func TestWalkWhileMappingsChange(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkStarts(t, vmas, test.want...)
+			k.vmas = []VMA{text(0x9000, 0xa000, 9)}
 			if err := m.Next(new(VMA)); !errors.Is(err, io.EOF) {
 				t.Errorf("after the end: %v", err)
 			}
@@ -188,6 +185,19 @@ func TestWalkRefusesToStandStill(t *testing.T) {
 			}
 			checkStarts(t, vmas, 0x1000)
 		})
+	}
+}
+
+func TestFindRefusesNeighbours(t *testing.T) {
+	m := new(fakeKernel).mustOpen(t, Options{})
+	m.query = func(_ uintptr, q *procmapQuery) unix.Errno {
+		q.vmaStart, q.vmaEnd, q.vmaNameSize = 0x3000, 0x4000, 0
+		return 0
+	}
+	for addr, want := range map[uint64]error{0x2fff: errBadAnswer, 0x3000: nil, 0x3fff: nil, 0x4000: errNoAdvance} {
+		if err := m.Find(addr, new(VMA)); !errors.Is(err, want) {
+			t.Errorf("find %#x: %v, want %v", addr, err, want)
+		}
 	}
 }
 
@@ -274,5 +284,50 @@ func TestLongNameLost(t *testing.T) {
 				m.Rewind()
 			}
 		})
+	}
+}
+
+// TestLongNameChanges: what was read of the text is not believed for what comes later.
+func TestLongNameChanges(t *testing.T) {
+	long := []VMA{text(0x1000, 0x2000, 1), text(0x3000, 0x4000, 2)}
+	listed := slices.Clone(long)
+	listed[0].Name, listed[1].Name = []byte("/first"), []byte("/second")
+	for i := range long {
+		long[i].NameUnknown = true
+	}
+	k := &fakeKernel{vmas: long}
+	m, err := k.open(t, Options{}, []byte("5000-6000 r-xp 00000000 08:00 3 /third\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func(addr uint64, v *VMA) error { return m.Next(v) }
+	for _, step := range []struct {
+		ask  func(addr uint64, v *VMA) error
+		vma  int
+		text []VMA // from here on
+		want string
+	}{
+		{next, 0, nil, ""},           // reads on to the third
+		{next, 1, listed, "/second"}, // which is further than this
+		{m.Find, 1, listed, "/second"},
+		{m.Find, 1, listed[:1], ""},
+		{m.Find, 0, listed[:1], "/first"},
+	} {
+		if step.text != nil {
+			var lines []byte
+			for i := range step.text {
+				lines = AppendMapsLine(lines, &step.text[i])
+			}
+			if err := os.WriteFile(m.file.Name(), lines, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var v VMA
+		if err := step.ask(long[step.vma].Start, &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Inode != long[step.vma].Inode || string(v.Name) != step.want || v.NameUnknown != (step.want == "") {
+			t.Errorf("at %#x: name %q, unknown %t, want %q", v.Start, v.Name, v.NameUnknown, step.want)
+		}
 	}
 }

@@ -74,19 +74,17 @@ func pread(fd uintptr, b []byte, off int64) (int, error) {
 // the text along with a walk, so that a walk reads the text no more than once however many
 // such names there are.
 type longNames struct {
-	text    fdText
-	line    VMA // the line last read
-	started bool
+	text fdText
+	line VMA // the line last read
 }
 
 // restart makes the next lookup read the text from its beginning.
-func (l *longNames) restart() { l.started = false }
+func (l *longNames) restart() { l.line = VMA{Start: ^uint64(0)} }
 
 // lookup sets the name of v, or NameUnknown.
 func (l *longNames) lookup(v *VMA) {
 	v.NameUnknown = true
-	if !l.started || v.Start < l.line.Start {
-		l.started = true
+	if v.Start < l.line.Start {
 		l.line = VMA{}
 		l.text.restart()
 	}

@@ -1,6 +1,9 @@
 package procmap
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // File is a mapped file, the same for all VMAs of all processes that map it. It does not
 // change any more.
@@ -80,16 +83,6 @@ func (m BuildIDMode) String() string {
 	return fmt.Sprintf("BuildIDMode(%d)", uint8(m))
 }
 
-// ParseBuildIDMode is the inverse of String.
-func ParseBuildIDMode(name string) (BuildIDMode, error) {
-	for m, n := range modeNames {
-		if n == name {
-			return BuildIDMode(m), nil
-		}
-	}
-	return 0, fmt.Errorf("parse build ID mode %q: want auto, kernel, file or none", name)
-}
-
 // MarshalText implements encoding.TextMarshaler.
 func (m BuildIDMode) MarshalText() ([]byte, error) {
 	if int(m) >= len(modeNames) {
@@ -98,11 +91,12 @@ func (m BuildIDMode) MarshalText() ([]byte, error) {
 	return []byte(modeNames[m]), nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler: it takes what String returns.
 func (m *BuildIDMode) UnmarshalText(text []byte) error {
-	v, err := ParseBuildIDMode(string(text))
-	if err == nil {
-		*m = v
+	i := slices.Index(modeNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("parse build ID mode %q: want auto, kernel, file or none", text)
 	}
-	return err
+	*m = BuildIDMode(i)
+	return nil
 }

@@ -1,20 +1,11 @@
 package procmap
 
-import (
-	"sync"
-)
+import "sync"
 
 // FilesOptions configure a Files. The zero value asks everybody.
 type FilesOptions struct {
 	Mode   BuildIDMode // default BuildIDAuto
 	ProcFS string      // where proc is mounted, for the reader's own entries; default "/proc"
-}
-
-// KernelBuildID asks the kernel for the build ID of the file mapped at v, by one more
-// PROCMAP_QUERY. *Maps implements it. No build ID is no error; the answer is valid until
-// the next call.
-type KernelBuildID interface {
-	BuildID(v *VMA) ([]byte, error)
 }
 
 // Files turns VMAs into Files. Each file is looked at once, through the first process that
@@ -87,7 +78,7 @@ func (f *Files) Forget() {
 // mount, needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN (Linux 5.9; the latter before).
 // Reading others' files needs PTRACE_MODE_READ on p, openat2 (Linux 5.6) and permission to
 // read the file.
-func (f *Files) Resolve(p *Process, m KernelBuildID, v *VMA) *File {
+func (f *Files) Resolve(p *Process, m *Maps, v *VMA) *File {
 	s := &f.shards[(v.Inode^uint64(v.Minor))%fileShards]
 	s.mu.RLock()
 	e := s.files[fileKey{string(v.Name), v.Inode, v.Major, v.Minor, v.Deleted, v.NameUnknown}]

@@ -2,11 +2,15 @@ package procmap
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // findMapping returns p's executable mapping of the file name, and p's Maps.
@@ -68,7 +72,7 @@ func idsOf(t *testing.T, path string) (gnu []byte, goID string) {
 }
 
 func TestResolveModes(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	goExe, cExe := compileGo(t), compile(t, "testdata/sharevm.c")
 	cgoExe := compileGo(t, "-ldflags=-linkmode=external") // as with cgo
 	for _, tt := range []struct {
@@ -89,9 +93,7 @@ func TestResolveModes(t *testing.T) {
 		{cExe, BuildIDFile, OriginFile, false},
 		{cExe, BuildIDNone, OriginNotAsked, false},
 	} {
-		cmd := roleCommand("", "")
-		cmd.Path, cmd.Env = tt.exe, nil
-		p := openProcess(t, startCommand(t, cmd).pid())
+		p := openProcess(t, startCommand(t, exec.Command(tt.exe)).PID)
 		v, m := findMapping(t, p, info(t, p).Exe)
 		f := NewFiles(FilesOptions{Mode: tt.mode}).Resolve(p, m, &v)
 		gnu, goID := idsOf(t, tt.exe)
@@ -118,13 +120,28 @@ func TestResolveNoFile(t *testing.T) {
 }
 
 func TestResolveDevice(t *testing.T) {
-	var st unix.Stat_t
-	if err := unix.Stat("/dev/null", &st); err != nil {
+	// To open a socket would fail.
+	socket := filepath.Join(realTempDir(t), "socket")
+	if err := unix.Mknod(socket, unix.S_IFSOCK|0o600, 0); err != nil {
 		t.Fatal(err)
 	}
-	v := VMA{Name: []byte("/dev/null"), Inode: st.Ino, Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
-	if f := NewFiles(FilesOptions{}).Resolve(nil, nil, &v); f.Origin != OriginNotELF {
-		t.Errorf("%+v", f)
+	for _, path := range []string{"/dev/null", socket} {
+		_, st := openPath(t, path)
+		v := VMA{Name: []byte(path), Inode: st.Ino, Major: unix.Major(st.Dev), Minor: unix.Minor(st.Dev)}
+		if f := NewFiles(FilesOptions{}).Resolve(nil, nil, &v); f.Origin != OriginNotELF {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
+// A file that is removed after it was looked at is another File from then on.
+func TestResolveRemoved(t *testing.T) {
+	files := NewFiles(FilesOptions{Mode: BuildIDNone})
+	v := VMA{Name: []byte("/nowhere"), Minor: 1, Inode: 1}
+	before := files.Resolve(nil, nil, &v)
+	v.Deleted = true
+	if after := files.Resolve(nil, nil, &v); before.Deleted || !after.Deleted {
+		t.Errorf("%+v, then %+v", before, after)
 	}
 }
 
@@ -134,15 +151,7 @@ func TestIdentical(t *testing.T) {
 	v, _ := findMapping(t, p, info(t, p).Exe)
 	files := NewFiles(FilesOptions{})
 	for path, want := range map[string]bool{info(t, p).Exe: true, "vma.go": false} {
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			t.Fatal(err)
-		}
+		fd, st := openPath(t, path)
 		if got := files.identical(fd, &st, &v); got != want {
 			t.Errorf("identical(%s) = %v", path, got)
 		}
@@ -198,6 +207,16 @@ func TestResolveConcurrently(t *testing.T) {
 	}
 }
 
+func TestResolveForgetsAtBound(t *testing.T) {
+	files := NewFiles(FilesOptions{})
+	for i := range maxShard + 1 {
+		files.Resolve(nil, nil, &VMA{Name: strconv.AppendInt(nil, int64(i), 10)})
+	}
+	if n := len(files.shards[0].files); n == 0 || n > maxShard {
+		t.Errorf("a shard remembers %d files", n)
+	}
+}
+
 func TestBuildIDModeText(t *testing.T) {
 	for m := BuildIDAuto; m <= BuildIDNone; m++ {
 		text, err := m.MarshalText()
@@ -209,7 +228,7 @@ func TestBuildIDModeText(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, back, err)
 		}
 	}
-	if _, err := ParseBuildIDMode("both"); err == nil {
+	if err := new(BuildIDMode).UnmarshalText([]byte("both")); err == nil {
 		t.Error("no error for an unknown mode")
 	}
 }

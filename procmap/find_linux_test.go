@@ -9,37 +9,30 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestFind(t *testing.T) {
-	requireQuery(t)
 	c := startChild(t, "zoo")
-	for _, source := range []Source{SourceIoctl, SourceMaps} {
-		t.Run(source.String(), func(t *testing.T) {
-			m := c.open(Options{Source: source})
-			still, err := whileStill(c.path("maps"), func(text string) error {
-				return checkFind(m, text)
-			})
-			if err != nil || !still {
-				t.Errorf("%v; process held still: %t", err, still)
-			}
+	eachSource(t, func(t *testing.T, source Source) {
+		m := c.open(Options{Source: source})
+		still, err := whileStill(c.path("maps"), func(text string) error {
+			return checkFind(m, text)
 		})
-	}
+		if err != nil || !still {
+			t.Errorf("%v; process held still: %t", err, still)
+		}
+	})
 }
 
 // checkFind asks about the boundaries of each line, their neighbours, the holes and some
 // addresses in between.
 func checkFind(m *Maps, text string) error {
 	lines := strings.SplitAfter(text, "\n")
-	lines = lines[:len(lines)-1]
-	var vmas []VMA
-	p := NewParser(strings.NewReader(text))
-	for range lines {
-		var v VMA
-		if err := p.Next(&v); err != nil {
-			return err
-		}
-		vmas = append(vmas, v.Clone())
+	vmas, err := parseAll(strings.NewReader(text))
+	if err != nil {
+		return err
 	}
 	addrs := []uint64{0, 1, 0x1000, ^uint64(0), 1 << 63, 0xffffffffff600000, 0xffffffffff600001}
 	for _, v := range vmas {
@@ -69,9 +62,8 @@ func checkFind(m *Maps, text string) error {
 }
 
 func TestFindDoesNotDisturbNext(t *testing.T) {
-	requireQuery(t)
 	c := startChild(t, "zoo")
-	for _, source := range []Source{SourceIoctl, SourceMaps} {
+	eachSource(t, func(t *testing.T, source Source) {
 		m := c.open(Options{Source: source, AllFile: true, AnonExec: true, VDSO: true})
 		want, err := collect(m)
 		if err != nil {
@@ -84,7 +76,7 @@ func TestFindDoesNotDisturbNext(t *testing.T) {
 				t.Fatal(err)
 			}
 			if v.Start != want[i].Start || string(v.Name) != string(want[i].Name) {
-				t.Fatalf("%s: VMA %d starts at %#x, want %#x", source, i, v.Start, want[i].Start)
+				t.Fatalf("VMA %d starts at %#x, want %#x", i, v.Start, want[i].Start)
 			}
 			var other VMA
 			if err := m.Find(want[len(want)-1-i].Start, &other); err != nil {
@@ -93,13 +85,13 @@ func TestFindDoesNotDisturbNext(t *testing.T) {
 			i++
 		}
 		if i != len(want) {
-			t.Errorf("%s: %d VMAs, want %d", source, i, len(want))
+			t.Errorf("%d VMAs, want %d", i, len(want))
 		}
-	}
+	})
 }
 
 func TestBuildID(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	c := startChild(t, "zoo")
 	m := c.open(Options{AllFile: true, BuildID: true})
 	other := c.open(Options{AllFile: true})
@@ -137,7 +129,7 @@ const noteID = "0123456789abcdefghij"
 
 // TestBuildIDOfNote maps a file that is as small as an ELF file with a build ID can be.
 func TestBuildIDOfNote(t *testing.T) {
-	requireKernel(t, "PROCMAP_QUERY with build IDs", 6, 12, Supported)
+	need.Kernel(t, "PROCMAP_QUERY with build IDs", 6, 12, Supported())
 	c := startChild(t, "elf")
 	found := false
 	for _, o := range []Options{{BuildID: true}, {}} {
@@ -167,7 +159,7 @@ func TestBuildIDOfNote(t *testing.T) {
 }
 
 // mapELF maps an ELF file of a header, one PT_NOTE segment and in it a build ID.
-func mapELF() error {
+func mapELF(string) error {
 	b := make([]byte, page)
 	copy(b, "\x7fELF\x02") // 64 bits
 	ne := binary.NativeEndian

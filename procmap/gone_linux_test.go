@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // eachSource runs a test with both sources.
@@ -17,7 +19,7 @@ func eachSource(t *testing.T, run func(t *testing.T, source Source)) {
 	for _, source := range []Source{SourceIoctl, SourceMaps} {
 		t.Run(source.String(), func(t *testing.T) {
 			if source == SourceIoctl {
-				requireQuery(t)
+				need.Query(t, Supported())
 			}
 			run(t, source)
 		})
@@ -68,12 +70,12 @@ func TestGoneAfterExit(t *testing.T) {
 		}
 		defer dir.Close()
 		m := c.open(Options{Source: source})
-		c.exit()
+		c.End()
 		checkGone(t, m)
 		if _, err := OpenAt(int(dir.Fd()), Options{Source: source}); !errors.Is(err, ErrGone) {
 			t.Errorf("open in the directory: %v, want ErrGone", err)
 		}
-		if _, err := Open(c.pid, Options{Source: source}); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := Open(c.PID, Options{Source: source}); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("open by number: %v, want fs.ErrNotExist", err)
 		}
 	})
@@ -88,7 +90,7 @@ func TestGoneDuringWalk(t *testing.T) {
 		if err := m.Next(&v); err != nil {
 			t.Fatal(err)
 		}
-		c.exit()
+		c.End()
 		if _, err := collect(m); !errors.Is(err, ErrGone) {
 			t.Errorf("rest of the walk: %v, want ErrGone", err)
 		}
@@ -98,12 +100,7 @@ func TestGoneDuringWalk(t *testing.T) {
 func TestGoneZombie(t *testing.T) {
 	eachSource(t, func(t *testing.T, source Source) {
 		c := startChild(t, "hold")
-		c.stdin.Close()
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, c.pid, &info, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c.kill()
 		checkGone(t, c.open(Options{Source: source}))
 	})
 }
@@ -132,7 +129,7 @@ func TestFromFileOverSocket(t *testing.T) {
 			t.Fatal(err)
 		}
 		diffLines(t, got, want)
-		c.exit()
+		c.End()
 		checkGone(t, m)
 	})
 }

@@ -1,17 +1,20 @@
 package procmap
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // Each file is mapped by a child and then treated in a way that makes it hard to find.
 func TestResolveHardFiles(t *testing.T) {
-	requireRoot(t, "CAP_CHECKPOINT_RESTORE")
+	need.Root(t, "CAP_CHECKPOINT_RESTORE")
 	lib := compileGo(t)
 	gnu, goID := idsOf(t, lib)
 	nothing := func(string) error { return nil }
@@ -32,12 +35,12 @@ func TestResolveHardFiles(t *testing.T) {
 		{name: "x (deleted)", treat: nothing, vma: "x", origin: OriginFile, literals: true},
 		{name: "y (deleted)", treat: nothing, vma: "y", blind: true, origin: OriginFile, literals: true},
 		{name: "z (deleted)", treat: os.Remove, deleted: true, origin: OriginFile},
-		{name: "kept elsewhere", deleted: true, origin: OriginFile, treat: func(p string) error { return os.Rename(p, p+"2") }, vma: "kept elsewhere2"},
+		{name: "kept elsewhere", origin: OriginFile, treat: func(p string) error { return os.Rename(p, p+"2") }, vma: "kept elsewhere2"},
 		{name: "linked", deleted: true, origin: OriginFile, treat: func(p string) error {
-			if err := os.Link(p, p+"2"); err != nil {
-				return err
-			}
-			return os.Remove(p)
+			return errors.Join(os.Link(p, p+"2"), os.Remove(p))
+		}},
+		{name: "aliased", deleted: true, origin: OriginFile, treat: func(p string) error { // a link is not the file's name
+			return errors.Join(os.Link(p, p+"2"), os.Symlink(p+"2", p+" (deleted)"), os.Remove(p))
 		}},
 		{name: "replaced", deleted: true, blind: true, origin: OriginDenied, treat: func(p string) error {
 			if err := os.Remove(p); err != nil {
@@ -49,16 +52,13 @@ func TestResolveHardFiles(t *testing.T) {
 		dir := realTempDir(t)
 		path := filepath.Join(dir, tt.name)
 		copyFile(t, lib, path)
-		p := openProcess(t, startRole(t, "map", path).pid())
+		p := openProcess(t, startChild(t, "map", path).PID)
 		if err := tt.treat(path); err != nil {
 			t.Fatal(err)
 		}
 		name := path
 		if tt.vma != "" {
 			name = filepath.Join(dir, tt.vma)
-		}
-		if tt.name == "kept elsewhere" { // renamed, not deleted
-			tt.deleted = false
 		}
 		v, _ := findMapping(t, p, name)
 		files := NewFiles(FilesOptions{Mode: BuildIDFile})
@@ -87,7 +87,7 @@ func TestResolveHardFiles(t *testing.T) {
 
 func TestResolveMemfd(t *testing.T) {
 	lib := compileGo(t)
-	p := openProcess(t, startRole(t, "memfd", lib).pid())
+	p := openProcess(t, startChild(t, "memfd", lib).PID)
 	v, m := findMapping(t, p, "/memfd:libx.so")
 	f := NewFiles(FilesOptions{}).Resolve(p, m, &v)
 	if !f.Deleted || f.Path != "/memfd:libx.so" {
@@ -101,13 +101,13 @@ func TestResolveMemfd(t *testing.T) {
 // A file in a mount namespace and below a root directory that the reader does not have;
 // the reader has another file at the same path.
 func TestResolveOtherRoot(t *testing.T) {
-	requireRoot(t, "CAP_SYS_ADMIN")
+	need.Root(t, "CAP_SYS_ADMIN")
 	lib := compileGo(t)
 	dir := realTempDir(t)
 	path := filepath.Join(dir, "lib.so")
 	copyFile(t, lib, path)
 	gnu, _ := idsOf(t, lib)
-	p := openProcess(t, startRole(t, "map-inside", path).pid())
+	p := openProcess(t, startChild(t, "map-inside", path).PID)
 	copyFile(t, "/proc/self/exe", path)
 	i := info(t, p)
 	if i.MountNamespace == info(t, openProcess(t, os.Getpid())).MountNamespace {

@@ -1,7 +1,6 @@
 package procmap
 
 import (
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +14,7 @@ func (f *Files) reopen(fd int, st *unix.Stat_t) (int, error) {
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	b := append(append(s.path[:0], f.opt.ProcFS...), "/self/fd/"...)
-	b = append(strconv.AppendInt(b, int64(fd), 10), 0)
-	return atOpen(unix.AT_FDCWD, &b[0], unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	return atOpen(unix.AT_FDCWD, s.join(f.opt.ProcFS+"/self/fd", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 }
 
 // identical reports whether the regular file behind fd, an O_PATH descriptor, is the one
@@ -41,12 +38,7 @@ func (f *Files) identical(fd int, st *unix.Stat_t, v *VMA) bool {
 
 // ownVMA returns the VMA of the calling process that covers addr.
 func (f *Files) ownVMA(addr uint64) (VMA, error) {
-	dir, err := atOpen(unix.AT_FDCWD, cname(f.opt.ProcFS+"/self"), unix.O_PATH|unix.O_DIRECTORY)
-	if err != nil {
-		return VMA{}, err
-	}
-	defer unix.Close(dir)
-	m, err := OpenAt(dir, Options{})
+	m, err := openMaps(unix.AT_FDCWD, f.opt.ProcFS+"/self/maps", Options{})
 	if err != nil {
 		return VMA{}, err
 	}

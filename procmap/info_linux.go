@@ -162,7 +162,7 @@ func (p *Process) exeName(link []byte) (name []byte, deleted bool) {
 	if err := unix.Fstat(fd, &st); err != nil || st.Nlink == 0 {
 		return name, true
 	}
-	if p.isAt(link, func(_ int, at *unix.Stat_t) bool { return at.Dev == st.Dev && at.Ino == st.Ino }) {
+	if p.isAt(link, isFile(&st)) {
 		return link, false
 	}
 	return name, true

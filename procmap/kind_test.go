@@ -49,7 +49,7 @@ func TestSourceText(t *testing.T) {
 			t.Errorf("unmarshal %s: %s, %v", text, back, err)
 		}
 	}
-	if _, err := ParseSource("AUTO"); err == nil {
+	if err := new(Source).UnmarshalText([]byte("AUTO")); err == nil {
 		t.Error("AUTO is accepted")
 	}
 	if _, err := Source(7).MarshalText(); err == nil {

@@ -8,12 +8,12 @@ import (
 )
 
 // look finds out all about the file that v maps.
-func (f *Files) look(p *Process, m KernelBuildID, v *VMA) *File {
+func (f *Files) look(p *Process, m *Maps, v *VMA) *File {
 	c := candidate{files: f, p: p, v: v}
 	return f.lookThrough(&c, m)
 }
 
-func (f *Files) lookThrough(c *candidate, m KernelBuildID) *File {
+func (f *Files) lookThrough(c *candidate, m *Maps) *File {
 	v := c.v
 	out := &File{
 		Path: string(v.Name), Deleted: v.Deleted,

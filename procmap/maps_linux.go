@@ -64,10 +64,7 @@ func OpenAt(dirfd int, o Options) (*Maps, error) {
 }
 
 func openMaps(dirfd int, path string, o Options) (*Maps, error) {
-	fd, err := unix.Openat(dirfd, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	for errors.Is(err, unix.EINTR) {
-		fd, err = unix.Openat(dirfd, path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	}
+	fd, err := atOpen(dirfd, cname(path), unix.O_RDONLY)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -168,10 +165,10 @@ func (m *Maps) Rewind() {
 // Next fills in v with the next VMA that the options select, in the order of addresses. All
 // of v is overwritten; its Name and BuildID are valid until the next call on m.
 //
-// At the end the error is io.EOF. ErrGone means that the address space has disappeared and
-// that VMAs may be missing. After an error other than these, Next may be called again with
-// SourceIoctl, and asks again about the same address. See the package comment for what a
-// walk means while the process goes on.
+// At the end the error is io.EOF, until Rewind. ErrGone means that the address space has
+// disappeared and that VMAs may be missing. After an error other than these, Next may be
+// called again with SourceIoctl, and asks again about the same address. See the package
+// comment for what a walk means while the process goes on.
 func (m *Maps) Next(v *VMA) error {
 	if m.file == nil {
 		*v = VMA{}

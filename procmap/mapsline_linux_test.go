@@ -5,7 +5,6 @@ package procmap
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -14,16 +13,12 @@ import (
 // Kernels of 32 bits pad otherwise.
 func TestAppendMapsLineOfKernel(t *testing.T) {
 	c := startChild(t, "zoo")
-	entries, err := os.ReadDir("/proc")
+	pids, err := PIDs("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	processes, ofChild := 0, false
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
+	for _, pid := range pids {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 		if err != nil || len(text) == 0 {
 			continue // gone, not permitted, or without an address space
@@ -38,7 +33,7 @@ func TestAppendMapsLineOfKernel(t *testing.T) {
 		}
 		diffLines(t, strings.SplitAfter(string(again), "\n"), strings.SplitAfter(string(text), "\n"))
 		processes++
-		ofChild = ofChild || pid == c.pid
+		ofChild = ofChild || pid == c.PID
 	}
 	if !ofChild {
 		t.Error("the child was not among the processes")

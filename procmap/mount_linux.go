@@ -12,8 +12,9 @@ import (
 )
 
 // Mount finds out what the proc mounted at procfs ("" is "/proc") shows to the calling
-// process with its present privileges. A pid namespace that cannot be found out counts as one that hides
-// processes. It needs no privilege; hidepid=ptraceable and subset exist since Linux 5.8.
+// process with its present privileges. A pid namespace that cannot be found out counts as
+// one that hides processes. It needs no privilege; hidepid=ptraceable and subset exist since
+// Linux 5.8.
 func Mount(procfs string) (MountInfo, error) {
 	var m MountInfo
 	procfs = procRoot(procfs)

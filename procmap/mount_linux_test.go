@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestMount(t *testing.T) {
@@ -26,13 +28,13 @@ func TestMount(t *testing.T) {
 
 // A second proc with options of its own, at a path that mountinfo escapes.
 func TestMountOptions(t *testing.T) {
-	requireRoot(t, "CAP_SYS_ADMIN")
+	need.Root(t, "CAP_SYS_ADMIN")
 	dir := realTempDir(t) + "/a b"
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := unix.Mount("proc", dir, "proc", 0, "hidepid=2,gid=27"); err != nil {
-		skipUnlessRequired(t, "procmap", "to mount proc: "+err.Error())
+		need.Skip(t, need.Procmap, "to mount proc: "+err.Error())
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	m, err := Mount(dir)
@@ -41,6 +43,11 @@ func TestMountOptions(t *testing.T) {
 	}
 	if m.HidePID != HideInvisible || m.GID != 27 || !m.OwnPIDs {
 		t.Errorf("%+v", m)
+	}
+	link, err := os.Readlink("/proc/self/ns/user")
+	everybody := err == nil && parseNamespace([]byte(link)) == initialUserNamespace
+	if everybody && m.PIDNamespace == initialPIDNamespace && m.Hidden {
+		t.Errorf("hidden from root: %+v", m)
 	}
 	p, err := OpenProcess(dir, os.Getpid())
 	if err != nil {

@@ -23,7 +23,7 @@ func procRoot(procfs string) string {
 // processes may be missing: see Mount.
 func PIDs(procfs string, dst []int) ([]int, error) {
 	procfs = procRoot(procfs)
-	fd, err := unix.Open(procfs, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := atOpen(unix.AT_FDCWD, cname(procfs), unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return dst, fmt.Errorf("open %s: %w", procfs, err)
 	}
@@ -101,8 +101,9 @@ type Process struct {
 }
 
 // OpenProcess opens procfs/pid; procfs "" is "/proc". If there is no such process, the error
-// is ErrGone and fs.ErrNotExist. It needs no privilege, except with hidepid=invisible, where
-// a process of somebody else is as one that does not exist.
+// is ErrGone and fs.ErrNotExist. It needs no privilege. With hidepid=ptraceable a process that
+// the reader may not trace is as one that does not exist; with hidepid=invisible one of
+// somebody else is opened, and reads are ErrGone.
 func OpenProcess(procfs string, pid int) (*Process, error) {
 	procfs = procRoot(procfs)
 	fd, err := openTask(procfs, pid)
@@ -116,7 +117,7 @@ func OpenProcess(procfs string, pid int) (*Process, error) {
 // not a leader: /proc resolves those without listing them.
 func openTask(procfs string, id int) (int, error) {
 	s := scratches.Get().(*scratch)
-	fd, err := atOpen(unix.AT_FDCWD, s.join(procfs, id, ""), unix.O_PATH|unix.O_DIRECTORY)
+	fd, err := atOpen(unix.AT_FDCWD, s.join(procfs, id), unix.O_PATH|unix.O_DIRECTORY)
 	scratches.Put(s)
 	if none := noProcess(procfs, err); none != nil {
 		err = none

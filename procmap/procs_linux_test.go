@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestPIDs(t *testing.T) {
@@ -33,20 +35,20 @@ func TestInfoSelf(t *testing.T) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &before); err != nil {
 		t.Fatal(err)
 	}
-	c := startRole(t, "wait", "")
+	c := startChild(t, "hold")
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &after); err != nil {
 		t.Fatal(err)
 	}
-	i := info(t, openProcess(t, c.pid()))
+	i := info(t, openProcess(t, c.PID))
 
-	exe, err := filepath.EvalSymlinks(c.cmd.Path)
+	exe, err := filepath.EvalSymlinks(c.Cmd.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if i.Exe != exe || i.ExeDeleted || i.Root != "/" {
 		t.Errorf("Exe = %q, deleted %v, Root = %q", i.Exe, i.ExeDeleted, i.Root)
 	}
-	if i.PID != c.pid() || i.TID != c.pid() || i.PPID != os.Getpid() || i.NSPID == 0 {
+	if i.PID != c.PID || i.TID != c.PID || i.PPID != os.Getpid() || i.NSPID == 0 {
 		t.Errorf("PID %d TID %d PPID %d NSPID %d", i.PID, i.TID, i.PPID, i.NSPID)
 	}
 	if i.UID != uint32(os.Geteuid()) || i.GID != uint32(os.Getegid()) {
@@ -67,7 +69,7 @@ func TestInfoSelf(t *testing.T) {
 			t.Errorf("ns/%s is %s (%v), not %d", name, link, err, want)
 		}
 	}
-	if mm, err := openProcess(t, c.pid()).MM(); err != nil || mm != i.MM {
+	if mm, err := openProcess(t, c.PID).MM(); err != nil || mm != i.MM {
 		t.Errorf("MM = %v, %v", mm, err)
 	}
 }
@@ -99,24 +101,24 @@ func TestUserHZ(t *testing.T) {
 
 func TestInfoComm(t *testing.T) {
 	for _, name := range []string{"a b", "x) R 1 2 (y", ") S 1", "((", "line\nbreak", "tab\tq\\012", "\xff\xfe", ""} {
-		c := startRole(t, "comm", name)
-		if i := info(t, openProcess(t, c.pid())); i.Comm != name || i.PPID != os.Getpid() {
+		c := startChild(t, "comm", name)
+		if i := info(t, openProcess(t, c.PID)); i.Comm != name || i.PPID != os.Getpid() {
 			t.Errorf("Comm = %q, want %q; PPID = %d", i.Comm, name, i.PPID)
 		}
 	}
 }
 
 func TestInfoOwner(t *testing.T) {
-	requireRoot(t, "another user")
-	c := startRole(t, "owner", "")
-	if i := info(t, openProcess(t, c.pid())); i.UID != 1234 || i.GID != 4321 {
+	need.Root(t, "another user")
+	c := startChild(t, "owner")
+	if i := info(t, openProcess(t, c.PID)); i.UID != 1234 || i.GID != 4321 {
 		t.Errorf("UID %d GID %d", i.UID, i.GID)
 	}
 }
 
 func TestInfoKernelThread(t *testing.T) {
 	if homeOf("/proc").namespace != initialPIDNamespace {
-		skipUnlessRequired(t, "procmap", "the initial pid namespace, where kernel threads are")
+		need.Skip(t, need.Procmap, "the initial pid namespace, where kernel threads are")
 	}
 	i := info(t, openProcess(t, 2))
 	if i.Comm != "kthreadd" || !i.KernelThread || i.Exe != "" || i.MM != (MMKey{}) || i.Failed != 0 {
@@ -125,10 +127,9 @@ func TestInfoKernelThread(t *testing.T) {
 }
 
 func TestInfoGone(t *testing.T) {
-	c := startRole(t, "wait", "")
-	p := openProcess(t, c.pid())
-	c.cmd.Process.Kill()
-	c.cmd.Wait()
+	c := startChild(t, "hold")
+	p := openProcess(t, c.PID)
+	c.End()
 	var i Info
 	if err := p.Info(&i); !errors.Is(err, ErrGone) {
 		t.Errorf("Info: %v", err)
@@ -139,18 +140,15 @@ func TestInfoGone(t *testing.T) {
 	if _, err := p.LiveThread(); !errors.Is(err, ErrGone) {
 		t.Errorf("LiveThread: %v", err)
 	}
-	if _, err := OpenProcess("/proc", c.pid()); !errors.Is(err, ErrGone) {
+	if _, err := OpenProcess("/proc", c.PID); !errors.Is(err, ErrGone) {
 		t.Errorf("OpenProcess: %v", err)
 	}
 }
 
 func TestInfoZombie(t *testing.T) {
-	c := startRole(t, "wait", "")
-	p := openProcess(t, c.pid())
-	c.cmd.Process.Kill()
-	if err := unix.Waitid(unix.P_PID, c.pid(), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		t.Fatal(err)
-	}
+	c := startChild(t, "hold")
+	p := openProcess(t, c.PID)
+	c.kill()
 	i := info(t, p)
 	if !i.Zombie() || i.Exe != "" || i.MM != (MMKey{}) || i.PPID != os.Getpid() || i.Failed != 0 {
 		t.Errorf("%+v", i)
@@ -163,18 +161,10 @@ func TestInfoZombie(t *testing.T) {
 // The leader has exited, another thread runs on: /proc/PID tells next to nothing, but
 // /proc/TID does.
 func TestLiveThread(t *testing.T) {
-	c := startRole(t, "dead-leader", "")
-	p := openProcess(t, c.pid())
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		if i := info(t, p); i.Zombie() {
-			if i.Exe != "" || i.Threads < 2 {
-				t.Errorf("leader: %+v", i)
-			}
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("leader does not exit")
-		}
+	c := startChild(t, "dead-leader")
+	p := openProcess(t, c.PID)
+	if i := waitZombie(t, p); i.Exe != "" || i.Threads < 2 {
+		t.Errorf("leader: %+v", i)
 	}
 	m, err := OpenAt(p.Fd(), Options{})
 	if err == nil {
@@ -190,10 +180,10 @@ func TestLiveThread(t *testing.T) {
 	}
 	defer live.Close()
 	i := info(t, live)
-	if i.PID != c.pid() || i.TID == c.pid() || i.TID != live.TID() || i.Zombie() {
+	if i.PID != c.PID || i.TID == c.PID || i.TID != live.TID() || i.Zombie() {
 		t.Errorf("%+v", i)
 	}
-	if i.Exe == "" || i.Root != "/" || i.MM == (MMKey{}) || i.PPID != os.Getpid() || i.NSPID != c.pid() {
+	if i.Exe == "" || i.Root != "/" || i.MM == (MMKey{}) || i.PPID != os.Getpid() || i.NSPID != c.PID {
 		t.Errorf("%+v", i)
 	}
 	if lead := info(t, p); i.StartTime != lead.StartTime || i.Comm != lead.Comm {
@@ -207,21 +197,17 @@ func TestLiveThread(t *testing.T) {
 }
 
 func TestInfoPIDNamespace(t *testing.T) {
-	requireRoot(t, "CAP_SYS_ADMIN")
-	cmd := roleCommand("wait", "")
+	need.Root(t, "CAP_SYS_ADMIN")
+	cmd := roleCommand("hold", "")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	c := startCommand(t, cmd)
-	i := info(t, openProcess(t, c.pid()))
-	if i.PID != c.pid() || i.NSPID != 1 || i.PIDNamespace == homeOf("/proc").namespace {
+	i := info(t, openProcess(t, c.PID))
+	if i.PID != c.PID || i.NSPID != 1 || i.PIDNamespace == homeOf("/proc").namespace {
 		t.Errorf("%+v", i)
 	}
 }
 
 func TestInfoExeDeleted(t *testing.T) {
-	exe, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tt := range []struct {
 		name, remove string // a hard link keeps the file when remove is "link"
 		want         string
@@ -233,17 +219,13 @@ func TestInfoExeDeleted(t *testing.T) {
 		{"x (deleted)", "", "x (deleted)", false},
 		{"y (deleted)", "yes", "y (deleted)", true},
 	} {
-		dir, err := filepath.EvalSymlinks(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
+		dir := realTempDir(t)
 		path := filepath.Join(dir, tt.name)
-		if err := os.WriteFile(path, exe, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		cmd := roleCommand("wait", "")
+		copyFile(t, "/proc/self/exe", path)
+		cmd := roleCommand("hold", "")
 		cmd.Path = path
 		c := startCommand(t, cmd)
+		var err error
 		if tt.remove == "link" {
 			err = os.Link(path, path+".other")
 		}
@@ -253,7 +235,7 @@ func TestInfoExeDeleted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := info(t, openProcess(t, c.pid()))
+		i := info(t, openProcess(t, c.PID))
 		if strings.TrimPrefix(i.Exe, dir+"/") != tt.want || i.ExeDeleted != tt.deleted {
 			t.Errorf("%s: Exe %q, deleted %v", tt.name, i.Exe, i.ExeDeleted)
 		}

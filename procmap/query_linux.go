@@ -123,9 +123,7 @@ func queryError(addr uint64, errno unix.Errno) error {
 	case unix.ESRCH:
 		return fmt.Errorf("query address %#x: %w", addr, ErrGone)
 	case unix.ENOTTY:
-		return errNoQuery()
-	case unix.ENOENT:
-		return fmt.Errorf("query address %#x: %w", addr, ErrNoVMA)
+		return &UnsupportedError{Feature: "PROCMAP_QUERY", Requires: "Linux 6.11"}
 	case unix.EPERM, unix.EACCES, unix.ENOSYS:
 		// The kernel checks permissions at open only.
 		why = "ioctl is blocked by seccomp or a security module"
@@ -143,10 +141,6 @@ func queryError(addr uint64, errno unix.Errno) error {
 		why = "unexpected error"
 	}
 	return fmt.Errorf("query address %#x: %s: %w", addr, why, errno)
-}
-
-func errNoQuery() error {
-	return &UnsupportedError{Feature: "PROCMAP_QUERY", Requires: "Linux 6.11"}
 }
 
 // queryMissing reports whether errno means that no query will ever be answered here,

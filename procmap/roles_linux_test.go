@@ -1,28 +1,44 @@
 package procmap
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/internal/need"
+	"github.com/vmasnap/vmasnap/internal/testproc"
 )
 
-// The test binary is also the program that is looked at. A child plays the role that is
-// named in the environment, says "ready" and waits until its standard input ends.
+// The test binary is also the program that is looked at: a child plays the role that is named
+// in the environment, and then serves. Most roles map files.
 const (
 	roleEnv = "VMASNAP_TEST_ROLE"
 	argEnv  = "VMASNAP_TEST_ROLE_ARG"
 )
+
+var roles = map[string]func(arg string) error{
+	"hold":        func(string) error { return nil },
+	"comm":        setComm,
+	"owner":       setOwner,
+	"dead-leader": exitLeader,
+	"map":         mapExec,
+	"map-inside":  mapInside,
+	"memfd":       mapMemfd,
+	"zoo":         mapZoo,
+	"many":        mapMany,
+	"elf":         mapELF,
+	"limit":       mapLimit,
+	"ambiguous":   mapAmbiguous,
+}
 
 // Roles run in init, where the goroutine is on the main thread: names, root directories
 // and namespaces are of one thread.
@@ -31,54 +47,86 @@ func init() {
 	if role == "" {
 		return
 	}
-	arg := os.Getenv(argEnv)
-	var err error
-	switch role {
-	case "wait":
-	case "comm":
-		err = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(cname(arg))), 0, 0, 0)
-	case "owner":
-		if err = unix.Setresgid(-1, 4321, -1); err == nil {
-			err = unix.Setresuid(-1, 1234, -1)
-		}
-	case "dead-leader":
-		go waitForEnd()
-		runtime.LockOSThread()
-		unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
-	case "map":
-		err = mapExec(arg)
-	case "map-inside": // in a mount namespace and a root directory of its own
-		dir, name := filepath.Split(arg)
-		err = errors.Join(
-			unix.Unshare(unix.CLONE_NEWNS),
-			unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-		var content []byte
-		if err == nil {
-			content, err = os.ReadFile(arg)
-		}
-		if err == nil {
-			err = errors.Join(
-				unix.Mount("tmpfs", dir, "tmpfs", 0, ""),
-				os.WriteFile(arg, content, 0o755),
-				unix.Chroot(dir), unix.Chdir("/"),
-				mapExec("/"+name))
-		}
-	case "memfd":
-		err = mapMemfd(arg)
-	default:
-		err = fmt.Errorf("no role %q", role)
+	play, ok := roles[role]
+	err := fmt.Errorf("no role %q", role)
+	if ok {
+		err = play(os.Getenv(argEnv))
+	}
+	if err == nil {
+		err = serve()
 	}
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, "child:", err)
 		os.Exit(1)
 	}
-	waitForEnd()
+	os.Exit(0)
 }
 
-func waitForEnd() {
-	fmt.Println("ready")
-	io.Copy(io.Discard, os.Stdin)
-	os.Exit(0)
+// serve says "ready" and then does what it is told, a word at a time, until its standard
+// input ends.
+func serve() error {
+	// No buffered I/O, and no goroutine: the less the runtime does, the stiller it holds.
+	if _, err := unix.Write(1, []byte("ready\n")); err != nil {
+		return err
+	}
+	for {
+		var b [16]byte
+		n, err := unix.Read(0, b[:])
+		if err == unix.EINTR {
+			continue
+		}
+		switch word := string(b[:max(n, 0)]); word {
+		case "":
+			return nil
+		case "exec":
+			os.Setenv(roleEnv, "hold")
+			return unix.Exec("/proc/self/exe", os.Args, os.Environ())
+		default:
+			return fmt.Errorf("unknown word %q", word)
+		}
+	}
+}
+
+func setComm(name string) error {
+	return unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(cname(name))), 0, 0, 0)
+}
+
+func setOwner(string) error {
+	if err := unix.Setresgid(-1, 4321, -1); err != nil {
+		return err
+	}
+	return unix.Setresuid(-1, 1234, -1)
+}
+
+// exitLeader ends the main thread while another one serves.
+func exitLeader(string) error {
+	go func() {
+		serve()
+		os.Exit(0)
+	}()
+	runtime.LockOSThread()
+	unix.RawSyscall(unix.SYS_EXIT, 0, 0, 0)
+	return errors.New("main thread goes on")
+}
+
+// mapInside is mapExec in a mount namespace and a root directory of its own.
+func mapInside(path string) error {
+	dir, name := filepath.Split(path)
+	err := errors.Join(
+		unix.Unshare(unix.CLONE_NEWNS),
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
+	if err != nil {
+		return err
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		unix.Mount("tmpfs", dir, "tmpfs", 0, ""),
+		os.WriteFile(path, content, 0o755),
+		unix.Chroot(dir), unix.Chdir("/"),
+		mapExec("/"+name))
 }
 
 func mapExec(path string) error {
@@ -86,8 +134,7 @@ func mapExec(path string) error {
 	if err != nil {
 		return err
 	}
-	_, err = unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
-	return err
+	return mapFD(fd, 0, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_PRIVATE)
 }
 
 func mapMemfd(path string) error {
@@ -102,106 +149,25 @@ func mapMemfd(path string) error {
 	if _, err := unix.Write(fd, content); err != nil {
 		return err
 	}
-	_, err = unix.Mmap(fd, 0, 4096, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
-	return err
-}
-
-// roleChild is a running child.
-type roleChild struct {
-	cmd  *exec.Cmd
-	line string // its first line
-}
-
-// startRole starts the test binary in a role. It ends with the test.
-func startRole(t testing.TB, role, arg string) *roleChild {
-	t.Helper()
-	return startCommand(t, roleCommand(role, arg))
-}
-
-func roleCommand(role, arg string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe")
-	if exe, err := os.Executable(); err == nil {
-		cmd.Path = exe
-	}
-	// The race detector would hold up each exit for a second.
-	cmd.Env = append(os.Environ(), roleEnv+"="+role, argEnv+"="+arg, "GORACE=atexit_sleep_ms=0")
-	return cmd
-}
-
-// startCommand runs cmd and waits for its first line.
-func startCommand(t testing.TB, cmd *exec.Cmd) *roleChild {
-	t.Helper()
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("start %s: first line %q: %v", cmd.Path, line, err)
-	}
-	if cmd.Env != nil && line != "ready\n" {
-		t.Fatalf("start %s: %s", cmd.Path, line)
-	}
-	return &roleChild{cmd: cmd, line: strings.TrimSpace(line)}
-}
-
-func (c *roleChild) pid() int { return c.cmd.Process.Pid }
-
-// requireTool skips the test if a program is missing. VMASNAP_TEST_REQUIRE=tools turns
-// the skip into a failure.
-func requireTool(t testing.TB, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		skipUnlessRequired(t, "tools", name)
-	}
-}
-
-// requireRoot skips the test if the user is not root. VMASNAP_TEST_REQUIRE=procmap turns
-// the skip into a failure.
-func requireRoot(t testing.TB, why string) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		skipUnlessRequired(t, "procmap", why)
-	}
-}
-
-func skipUnlessRequired(t testing.TB, feature, what string) {
-	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv("VMASNAP_TEST_REQUIRE"), ","), feature) {
-		t.Fatalf("needs %s, and VMASNAP_TEST_REQUIRE wants it", what)
-	}
-	t.Skipf("needs %s", what)
+	return mapFD(fd, 0, unix.PROT_READ|unix.PROT_EXEC, unix.MAP_SHARED)
 }
 
 // compile builds a C source.
 func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
-	requireTool(t, "cc")
-	out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
-	args := append([]string{"-O1", "-Wl,--build-id=sha1", "-o", out, source}, flags...)
-	if text, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v\n%s", err, text)
+	need.Tool(t, "cc")
+	exe := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
+	if err := testproc.Build(exe, source, flags...); err != nil {
+		t.Fatal(err)
 	}
-	return out
+	return exe
 }
 
-// compileGo builds a Go program that says "ready" and waits. Without
-// flags it is linked by the Go linker alone.
+// compileGo builds a Go program that says "ready" and waits. Without flags it is linked by
+// the Go linker alone.
 func compileGo(t testing.TB, flags ...string) string {
 	t.Helper()
-	requireTool(t, "go")
+	need.Tool(t, "go")
 	dir := t.TempDir()
 	files := map[string]string{
 		"go.mod":  "module waiter\n\ngo 1.25\n",
@@ -240,4 +206,17 @@ func info(t testing.TB, p *Process) Info {
 		t.Fatal(err)
 	}
 	return i
+}
+
+// waitZombie waits until p's leader has exited, and returns what p is then.
+func waitZombie(t *testing.T, p *Process) Info {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if i := info(t, p); i.Zombie() {
+			return i
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("leader does not exit")
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package procmap
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Source is where the VMAs come from.
 type Source uint8
@@ -22,16 +25,6 @@ func (s Source) String() string {
 	return fmt.Sprintf("Source(%d)", uint8(s))
 }
 
-// ParseSource is the inverse of String.
-func ParseSource(name string) (Source, error) {
-	for s, n := range sourceNames {
-		if n == name {
-			return Source(s), nil
-		}
-	}
-	return 0, fmt.Errorf("parse source %q: want auto, ioctl or maps", name)
-}
-
 // MarshalText implements encoding.TextMarshaler.
 func (s Source) MarshalText() ([]byte, error) {
 	if int(s) >= len(sourceNames) {
@@ -40,11 +33,12 @@ func (s Source) MarshalText() ([]byte, error) {
 	return []byte(sourceNames[s]), nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler: it takes what String returns.
 func (s *Source) UnmarshalText(text []byte) error {
-	v, err := ParseSource(string(text))
-	if err == nil {
-		*s = v
+	i := slices.Index(sourceNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("parse source %q: want auto, ioctl or maps", text)
 	}
-	return err
+	*s = Source(i)
+	return nil
 }

@@ -19,11 +19,9 @@ import (
 // the kernel shows the numbers to those who may read the process's memory map alone
 // (PTRACE_MODE_READ).
 type MMKey struct {
-	startCode, endCode   uint64 // addresses, as all of these
-	startStack, startBrk uint64
-	startData, endData   uint64
-	argStart, argEnd     uint64
-	envStart, envEnd     uint64
+	// Addresses, as stat has them: start_code, end_code and start_stack, then start_data,
+	// end_data, start_brk, arg_start, arg_end, env_start and env_end.
+	addrs [10]uint64
 }
 
 // userHZ is the unit of the times in /proc/PID/stat, in ticks per second. It is part of
@@ -76,33 +74,17 @@ func parseStat(b []byte) (stat, error) {
 			st.threads = int(v)
 		case 22:
 			st.start = v * (1e9 / userHZ)
-		case 26:
-			st.mm.startCode = v
-		case 27:
-			st.mm.endCode = v
-		case 28:
-			st.mm.startStack = v
-		case 45:
-			st.mm.startData = v
-		case 46:
-			st.mm.endData = v
-		case 47:
-			st.mm.startBrk = v
-		case 48:
-			st.mm.argStart = v
-		case 49:
-			st.mm.argEnd = v
-		case 50:
-			st.mm.envStart = v
-		case 51:
-			st.mm.envEnd = v
+		case 26, 27, 28:
+			st.mm.addrs[last-26] = v
+		case 45, 46, 47, 48, 49, 50, 51:
+			st.mm.addrs[last-45+3] = v
 		}
 	}
 	if last < 51 { // Linux 3.5
 		return st, errBadStat
 	}
 	// Code from 1 to 1 stands for "there is an address space, but not for you".
-	if st.mm.startCode == 1 && st.mm.endCode == 1 {
+	if st.mm.addrs[0] == 1 && st.mm.addrs[1] == 1 {
 		st.mm, st.mmDenied = MMKey{}, true
 	}
 	return st, nil
@@ -112,7 +94,7 @@ func parseStat(b []byte) (stat, error) {
 // number that is used can be negative.
 func nextNumber(b []byte) (v uint64, rest []byte, ok bool) {
 	i := 0
-	for i < len(b) && (b[i] == ' ' || b[i] == '-') {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '-') {
 		i++
 	}
 	first := i

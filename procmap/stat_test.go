@@ -10,8 +10,7 @@ const statTail = " S 7 8 8 34816 9 4194304 1 0 0 0 0 0 -5 0 20 -19 3 0 69037 313
 	" 100 200 300 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 400 500 600 700 800 900 1000 0\n"
 
 func TestParseStat(t *testing.T) {
-	key := MMKey{startCode: 100, endCode: 200, startStack: 300, startData: 400, endData: 500,
-		startBrk: 600, argStart: 700, argEnd: 800, envStart: 900, envEnd: 1000}
+	key := MMKey{addrs: [10]uint64{100, 200, 300, 400, 500, 600, 700, 800, 900, 1000}}
 	for _, name := range []string{"a", "", "a b", "a) S 1 (b", ")", "(", "x\ny", "\xff"} {
 		st, err := parseStat([]byte("42 (" + name + ")" + statTail))
 		if err != nil || string(st.comm) != name {

@@ -14,17 +14,8 @@ type status struct {
 // process's control, and the kernel escapes newlines there.
 func parseStatus(b []byte) status {
 	var st status
-	for len(b) > 0 {
-		line := b
-		if i := bytes.IndexByte(b, '\n'); i >= 0 {
-			line, b = b[:i], b[i+1:]
-		} else {
-			b = nil
-		}
-		key, value, ok := bytes.Cut(line, []byte(":"))
-		if !ok {
-			continue
-		}
+	for line := range bytes.Lines(b) {
+		key, value, _ := bytes.Cut(line, []byte(":"))
 		switch string(key) {
 		case "State":
 			if value = bytes.TrimLeft(value, " \t"); len(value) > 0 {
@@ -42,7 +33,7 @@ func parseStatus(b []byte) status {
 // numbers stores the last of the decimal numbers in b and returns how many there are.
 func numbers(b []byte, last *int) (n int) {
 	for {
-		v, rest, ok := nextNumber(bytes.TrimLeft(b, " \t"))
+		v, rest, ok := nextNumber(b)
 		if !ok {
 			return n
 		}

@@ -39,7 +39,7 @@ func Supported() error {
 // process has exited.
 func probe(query queryFunc) error {
 	const path = "/proc/thread-self/maps"
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := atOpen(unix.AT_FDCWD, cname(path), unix.O_RDONLY)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)
 	}

@@ -23,8 +23,7 @@ const (
 // the gate area [vsyscall] included, and applies no filter.
 type Parser struct {
 	r       io.Reader
-	readErr error  // of r, after which nothing is read
-	atEOF   bool   // readErr is io.EOF
+	readErr error  // of r, after which nothing is read; io.EOF at the end
 	buf     []byte // buf[pos:end] has been read and not been parsed
 	pos     int
 	end     int
@@ -82,7 +81,7 @@ func (p *Parser) readLine() (line []byte, whole bool, err error) {
 		switch {
 		case searched >= maxLine:
 			return p.cutLine()
-		case p.atEOF && searched > 0:
+		case searched > 0 && errors.Is(p.readErr, io.EOF):
 			return nil, false, p.errorAt(searched, "last line has no end", io.ErrUnexpectedEOF)
 		case p.readErr != nil:
 			return nil, false, p.readErr
@@ -103,7 +102,7 @@ func (p *Parser) cutLine() (line []byte, whole bool, err error) {
 		}
 		p.take(len(rest))
 		switch {
-		case p.atEOF:
+		case errors.Is(p.readErr, io.EOF):
 			col := int(p.offset - p.lineAt)
 			return nil, false, p.errorAt(col, "last line has no end", io.ErrUnexpectedEOF)
 		case p.readErr != nil:
@@ -138,7 +137,6 @@ func (p *Parser) fill() {
 		}
 		p.end += n
 		p.readErr = err
-		p.atEOF = err == io.EOF
 		if n > 0 || err != nil {
 			return
 		}

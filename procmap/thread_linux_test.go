@@ -4,26 +4,15 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // The threads come and go faster than they can be listed and opened.
 func TestLiveThreadShortLived(t *testing.T) {
-	cmd := roleCommand("", "")
-	cmd.Path, cmd.Env = compile(t, "testdata/relay.c", "-pthread"), nil
-	p := openProcess(t, startCommand(t, cmd).pid())
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		if i := info(t, p); i.Zombie() {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("leader does not exit")
-		}
-	}
+	p := openProcess(t, startCommand(t, exec.Command(compile(t, "testdata/relay.c", "-pthread"))).PID)
+	waitZombie(t, p)
 	const rounds = 1000
 	failed := 0
 	for range rounds {
@@ -41,19 +30,16 @@ func TestLiveThreadShortLived(t *testing.T) {
 
 // The directory of a thread says whose it is; its number does not.
 func TestOwns(t *testing.T) {
-	p := openProcess(t, startRole(t, "wait", "").pid())
+	p := openProcess(t, startChild(t, "hold").PID)
 	if !p.owns(p.Fd()) {
 		t.Error("a process does not own its leader")
 	}
 	if p.owns(openProcess(t, os.Getpid()).Fd()) {
 		t.Error("a process owns a thread of another one")
 	}
-	zombie := startRole(t, "wait", "")
-	z := openProcess(t, zombie.pid())
-	zombie.cmd.Process.Kill()
-	if err := unix.Waitid(unix.P_PID, zombie.pid(), nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		t.Fatal(err)
-	}
+	zombie := startChild(t, "hold")
+	z := openProcess(t, zombie.PID)
+	zombie.kill()
 	if z.owns(z.Fd()) {
 		t.Error("a thread that has exited counts as running")
 	}
@@ -83,10 +69,9 @@ func TestNoSuchProcess(t *testing.T) {
 
 // A process that ends while it is open is ErrGone, but something of that number did exist.
 func TestEndedProcess(t *testing.T) {
-	c := startRole(t, "wait", "")
-	p := openProcess(t, c.pid())
-	c.cmd.Process.Kill()
-	c.cmd.Wait()
+	c := startChild(t, "hold")
+	p := openProcess(t, c.PID)
+	c.End()
 	_, mmErr := p.MM()
 	_, groupErr := p.Group()
 	_, mapsErr := OpenAt(p.Fd(), Options{})

@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // allOptions returns every combination of filters.
@@ -101,13 +102,13 @@ func whileStill(path string, check func(text string) error) (still bool, err err
 }
 
 func TestWalkZoo(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	c := startChild(t, "zoo")
 	for _, source := range []Source{SourceIoctl, SourceMaps} {
 		for _, o := range allOptions() {
 			o.Source = source
 			t.Run(fmt.Sprintf("%s/file=%t,anon=%t,vdso=%t", source, o.AllFile, o.AnonExec, o.VDSO),
-				func(t *testing.T) { checkWalk(t, c.pid, o, len(zooFiles)/2) })
+				func(t *testing.T) { checkWalk(t, c.PID, o, len(zooFiles)/2) })
 		}
 	}
 }
@@ -135,25 +136,21 @@ func checkWalk(t *testing.T, pid int, o Options, atLeast int) {
 }
 
 func TestWalkManyVMAs(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	c := startChild(t, "many")
-	checkWalk(t, c.pid, Options{Source: SourceIoctl}, manyVMAs/2)
-	checkWalk(t, c.pid, Options{Source: SourceMaps, AllFile: true}, manyVMAs)
+	checkWalk(t, c.PID, Options{Source: SourceIoctl}, manyVMAs/2)
+	checkWalk(t, c.PID, Options{Source: SourceMaps, AllFile: true}, manyVMAs)
 }
 
 func TestWalkEveryProcess(t *testing.T) {
-	requireQuery(t)
-	pids, err := os.ReadDir("/proc")
+	need.Query(t, Supported())
+	pids, err := PIDs("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	compared := 0
-	for _, e := range pids {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		if compareSources(t, pid) {
+	for _, pid := range pids {
+		if pid != os.Getpid() && compareSources(t, pid) {
 			compared++
 		}
 	}
@@ -188,7 +185,7 @@ func compareSources(t *testing.T, pid int) bool {
 			return nil
 		})
 		switch {
-		case errors.Is(err, ErrGone), errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, ErrGone), errors.Is(err, fs.ErrPermission), goneErrno(err):
 			return false
 		case err != nil:
 			t.Fatalf("process %d: %v", pid, err)
@@ -203,7 +200,7 @@ func compareSources(t *testing.T, pid int) bool {
 }
 
 func TestWalkSeveralThreads(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, Supported())
 	c := startChild(t, "hold")
 	first, err := collect(c.open(Options{}))
 	if err != nil {
@@ -212,6 +209,9 @@ func TestWalkSeveralThreads(t *testing.T) {
 	tasks, err := os.ReadDir(c.path("task"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(tasks) < 2 {
+		t.Errorf("the process has %d threads", len(tasks))
 	}
 	for _, task := range tasks {
 		dir, err := os.Open(c.path("task/" + task.Name()))

@@ -62,7 +62,7 @@ func mapFD(fd int, off int64, prot, flags int) error {
 }
 
 // mapZoo makes one mapping of each kind in the current directory.
-func mapZoo() error {
+func mapZoo(string) error {
 	for _, f := range zooFiles {
 		if err := mapFile(f.name, f.prot, f.flags); err != nil {
 			return err
@@ -119,12 +119,8 @@ func mapNamed(name string, prot, flags int) error {
 	if err != nil {
 		return err
 	}
-	cname, err := unix.BytePtrFromString(name)
-	if err != nil {
-		return err
-	}
 	err = unix.Prctl(unix.PR_SET_VMA, unix.PR_SET_VMA_ANON_NAME, uintptr(unsafe.Pointer(&mem[0])),
-		uintptr(len(mem)), uintptr(unsafe.Pointer(cname)))
+		uintptr(len(mem)), uintptr(unsafe.Pointer(cname(name))))
 	if err != nil && err != unix.EINVAL {
 		return fmt.Errorf("name memory: %w", err)
 	}
@@ -153,7 +149,7 @@ func mapDeep() error {
 const manyVMAs = 60_000
 
 // mapMany maps manyVMAs pages of one file, r-x and r-- in turn.
-func mapMany() error {
+func mapMany(string) error {
 	fd, err := unix.Open("many.so", unix.O_CREAT|unix.O_RDWR, 0o700)
 	if err != nil {
 		return err

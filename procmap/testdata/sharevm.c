@@ -11,8 +11,9 @@
 static int wait_forever(void *unused)
 {
 	(void)unused;
-	for (;;)
-		pause();
+	while (pause() == -1)
+		continue;
+	return 0;
 }
 
 int main(void)
