@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/internal/need"
 	"github.com/vmasnap/vmasnap/procmap"
 )
 
@@ -17,7 +18,7 @@ func BenchmarkSnapshot(b *testing.B) {
 
 func benchmarkSnapshot(b *testing.B, source procmap.Source) {
 	if source == procmap.SourceIoctl {
-		requireQuery(b)
+		need.Query(b, procmap.Supported())
 	}
 	rec, err := New(Options{Source: source})
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/vmasnap/vmasnap/format"
 )
 
-// ReadClocks reads the machine's clocks as nearly at once as user space can: CLOCK_MONOTONIC
+// readClocks reads the machine's clocks as nearly at once as user space can: CLOCK_MONOTONIC
 // first and last, the others in between, the best of a few tries. Perf's clock is left out,
 // with 0, where perf_event_open is refused.
-func ReadClocks() (format.Clocks, error) {
+func readClocks() (format.Clocks, error) {
 	const tries = 5
 	var best format.Clocks
 	for i := range tries {

@@ -21,7 +21,7 @@ func TestReadClocks(t *testing.T) {
 	for i := range c {
 		before, beforeMono := time.Now(), Now()
 		var err error
-		if c[i], err = ReadClocks(); err != nil {
+		if c[i], err = readClocks(); err != nil {
 			t.Fatal(err)
 		}
 		after, afterMono := time.Now(), Now()

@@ -1,11 +1,44 @@
 package recorder
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/procmap"
 )
+
+// TestFillProcess: every fact has its place.
+func TestFillProcess(t *testing.T) {
+	var got format.Process
+	fillProcess(&got, &procmap.Info{
+		PID: 1, TID: 2, PPID: 3, StartTime: 4, Threads: 5, UID: 6, GID: 7, NSPID: 8, PIDNamespace: 9, MountNamespace: 10,
+		Comm: "comm", Exe: "/exe", ExeDeleted: true, Root: "/root", Cgroup: "/cgroup",
+	}, 1)
+	want := format.Process{
+		Common: format.Common{PID: 1, TID: 2},
+		PPID:   3, StartTime: 4, Threads: 5, UID: 6, GID: 7, NSPID: 8, PIDNamespace: 9, MountNamespace: 10,
+		Comm: "comm", Exe: "/exe", ExeDeleted: true, Root: "/root", Cgroup: "/cgroup",
+	}
+	if got != want {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+}
+
+// TestLongPath: the longest path that is recorded fits into a record, a longer one is left
+// out and the file keeps its number.
+func TestLongPath(t *testing.T) {
+	for length, want := range map[int]int{maxPath: maxPath, maxPath + 1: 0} {
+		var m format.Mmap
+		fillMmap(&m, &procmap.VMA{Inode: 7}, format.ContentExecFile, &procmap.File{Path: strings.Repeat("x", length)})
+		if len(m.Path) != want || m.Inode != 7 {
+			t.Errorf("path of %d bytes: %d recorded, inode %d", length, len(m.Path), m.Inode)
+		}
+		if _, err := format.AppendRecord(nil, &m); err != nil {
+			t.Errorf("path of %d bytes: %v", length, err)
+		}
+	}
+}
 
 // TestNumbersAgree: procmap and format know nothing of each other, and their enumerations
 // are converted by number. The names must agree, for all there are.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/internal/need"
 	"github.com/vmasnap/vmasnap/procmap"
 )
 
@@ -37,7 +38,7 @@ func recordToOutput() error {
 
 // TestDenied records as a user who may look into its own processes alone.
 func TestDenied(t *testing.T) {
-	requireRoot(t)
+	need.Root(t, "everybody's files")
 	const nobody = 65534
 	as := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	exe := hardProgram(t)
@@ -65,7 +66,7 @@ func TestDenied(t *testing.T) {
 			}
 			return p.Walk
 		}
-		for _, pid := range []int{roots.pid, os.Getpid()} {
+		for _, pid := range []int{roots.PID, os.Getpid()} {
 			p := get(pid)
 			if p.Status != format.WalkDenied || p.Errno != uint32(unix.EACCES) && p.Errno != uint32(unix.EPERM) {
 				t.Errorf("root's process %d: %s with errno %d", pid, p.Status, p.Errno)
@@ -74,12 +75,12 @@ func TestDenied(t *testing.T) {
 				t.Errorf("root's process %d: %+v", pid, p)
 			}
 		}
-		p := get(mine.pid)
+		p := get(mine.PID)
 		if p.Status != format.WalkComplete || p.UID != nobody || p.GID != nobody || p.Exe != exe {
 			t.Errorf("the user's own process: %+v", p)
 		}
 		s := taken{records: []format.Record{p}, session: session}
-		s.checkTruth(t, mine.pid)
+		s.checkTruth(t, mine.PID)
 		for p := range session.Processes() {
 			if st := p.Status(); st == format.WalkFailed || st == format.WalkTimeout {
 				t.Errorf("process %d %q: %s with errno %d", p.PID, p.Comm, st, p.Walk.Errno)

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,17 @@ const (
 )
 
 // String returns the verdict in a word.
-func (h Health) String() string { return [...]string{"works", "limited", "missing"}[h] }
+func (h Health) String() string {
+	switch h {
+	case Works:
+		return "works"
+	case Limited:
+		return "limited"
+	case Missing:
+		return "missing"
+	}
+	return fmt.Sprintf("Health(%d)", uint8(h))
+}
 
 // Finding is one thing that the recorder needs or can use, and how it stands here.
 type Finding struct {
@@ -35,20 +46,26 @@ type Finding struct {
 	Remedy  string // what to grant or upgrade; "" if nothing helps or nothing is needed
 }
 
-// Examine tries what recording needs on this machine with these privileges. ready is
-// whether a snapshot can be taken at all.
-func Examine(o Options) (findings []Finding, ready bool) {
-	e := examination{procfs: o.procFS()}
+// Examine tries what recording needs on this machine with these privileges, where proc is
+// mounted on procfs; "" is "/proc". ready is whether a snapshot can be taken at all.
+func Examine(procfs string) (findings []Finding, ready bool) {
+	e := examination{procfs: cmp.Or(procfs, defaultProcFS)}
 	e.kernel()
-	if _, err := procmap.Mount(e.procfs); err != nil {
+	mount, err := procmap.Mount(e.procfs)
+	if err != nil {
 		e.add("snapshot", "proc mount", Missing, "mount proc on "+e.procfs, "%v", err)
 		return e.findings, false
 	}
 	e.query()
-	ready = e.processes()
-	e.mount()
+	pids, err := procmap.PIDs(e.procfs, nil)
+	if err != nil {
+		e.add("snapshot", "process list", Missing, "mount proc on "+e.procfs, "%v", err)
+		return e.findings, false
+	}
+	ready = e.processes(pids)
+	e.mount(mount)
 	e.mapFiles()
-	e.kernelBuildIDs()
+	e.kernelBuildIDs(pids)
 	e.sharing()
 	e.clocks()
 	e.lockdown()
@@ -89,12 +106,7 @@ func (e *examination) query() {
 }
 
 // processes tries to open every process's maps.
-func (e *examination) processes() bool {
-	pids, err := procmap.PIDs(e.procfs, nil)
-	if err != nil {
-		e.add("snapshot", "process list", Missing, "mount proc on "+e.procfs, "%v", err)
-		return false
-	}
+func (e *examination) processes(pids []int) bool {
 	opened, denied := 0, 0
 	for _, pid := range pids {
 		m, err := procmap.Open(pid, procmap.Options{ProcFS: e.procfs, Source: procmap.SourceMaps})
@@ -125,12 +137,7 @@ func (e *examination) processes() bool {
 	return opened > 0
 }
 
-func (e *examination) mount() {
-	m, err := procmap.Mount(e.procfs)
-	if err != nil {
-		e.add("snapshot", "proc mount", Limited, "", "%v", err)
-		return
-	}
+func (e *examination) mount(m procmap.MountInfo) {
 	health, text := Works, "hidepid="+m.HidePID.String()
 	if m.Hidden {
 		health, text = Limited, text+", processes of others are not listed"
@@ -169,8 +176,7 @@ func (e *examination) mapFiles() {
 }
 
 // kernelBuildIDs looks for one file whose build ID the kernel tells.
-func (e *examination) kernelBuildIDs() {
-	pids, _ := procmap.PIDs(e.procfs, nil)
+func (e *examination) kernelBuildIDs(pids []int) {
 	for _, pid := range pids {
 		if name := firstBuildID(pid, e.procfs); name != "" {
 			e.add("snapshot", "kernel build IDs", Works, "", "read with the mapping, for example of %s", name)
@@ -205,7 +211,7 @@ func (e *examination) sharing() {
 }
 
 func (e *examination) clocks() {
-	if c, err := ReadClocks(); err != nil || c.Perf == 0 {
+	if c, err := readClocks(); err != nil || c.Perf == 0 {
 		e.add("snapshot", "perf clock", Limited, "CAP_PERFMON, or kernel.perf_event_paranoid 2 or less",
 			"cannot be read (paranoid %s): profiles need perf record -k CLOCK_MONOTONIC", readLine(e.procfs+"/sys/kernel/perf_event_paranoid"))
 		return
@@ -240,13 +246,4 @@ func (e *examination) bpf() {
 		}
 		e.add("follow", f.Name, Missing, remedy, "%s: %v", f.Use, f.Err)
 	}
-}
-
-// BootID returns the running machine's boot ID.
-func BootID() (string, error) {
-	id := readLine("/proc/sys/kernel/random/boot_id")
-	if id == "" {
-		return "", errors.New("read boot ID: not there")
-	}
-	return id, nil
 }

@@ -1,14 +1,15 @@
 package recorder
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/vmasnap/vmasnap/internal/need"
+	"github.com/vmasnap/vmasnap/internal/testproc"
 )
 
 // The test binary can be another recorder as well: see TestDenied.
@@ -41,18 +42,13 @@ var compileHard = sync.OnceValues(func() (exe string, err error) {
 		return "", err
 	}
 	exe = filepath.Join(hardDir, "hard")
-	text, err := exec.Command("cc", "-O1", "-pthread", "-Wall", "-Wextra", "-Werror", "-Wl,--build-id=sha1",
-		"-o", exe, "../testdata/hard/hard.c").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("cc: %w\n%s", err, text)
-	}
-	return exe, nil
+	return exe, testproc.Build(exe, "../testdata/hard/hard.c", "-pthread")
 })
 
 // hardProgram returns the path of the compiled program of testdata/hard.
 func hardProgram(t testing.TB) string {
 	t.Helper()
-	requireTool(t, "cc")
+	need.Tool(t, "cc")
 	exe, err := compileHard()
 	if err != nil {
 		t.Fatal(err)
@@ -62,9 +58,7 @@ func hardProgram(t testing.TB) string {
 
 // child is a process of the test.
 type child struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	pid   int
+	*testproc.Process
 	other int // the number that it named, if it did
 }
 
@@ -77,35 +71,11 @@ func startHard(t testing.TB, args ...string) *child {
 // start runs cmd until the end of the test, or its end, and waits until it is ready.
 func start(t testing.TB, cmd *exec.Cmd) *child {
 	t.Helper()
-	c := &child{cmd: cmd}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	c.stdin, c.pid = stdin, cmd.Process.Pid
-	t.Cleanup(c.end)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s says %q: %v", cmd, line, err)
-	}
-	if _, err := fmt.Sscanf(line, "ready %d\n", &c.other); err != nil && line != "ready\n" {
-		t.Fatalf("%s says %q", cmd, line)
+	c := &child{Process: testproc.Start(t, cmd)}
+	if _, err := fmt.Sscanf(c.Line, "ready %d", &c.other); err != nil && c.Line != "ready" {
+		t.Fatalf("%s says %q", cmd, c.Line)
 	}
 	return c
-}
-
-// end ends the process and waits for it. A second call does nothing.
-func (c *child) end() {
-	c.stdin.Close()
-	_ = c.cmd.Wait()
 }
 
 // tempDir returns an empty directory under the name that the kernel has for it.

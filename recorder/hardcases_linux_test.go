@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestLeaderExited(t *testing.T) {
@@ -16,20 +17,20 @@ func TestLeaderExited(t *testing.T) {
 	eachSource(t, func(t *testing.T, o Options) {
 		c := startHard(t, "leader")
 		s := take(t, o)
-		p := s.wantStatus(t, c.pid, format.WalkComplete)
+		p := s.wantStatus(t, c.PID, format.WalkComplete)
 		if p.TID != uint32(c.other) || p.TID == p.PID {
 			t.Errorf("TID %d of process %d, want %d", p.TID, p.PID, c.other)
 		}
 		if p.Exe != exe || p.ExeDeleted || p.Threads != 2 || p.PPID != uint32(os.Getpid()) {
 			t.Errorf("exe %q, deleted %t, %d threads, parent %d", p.Exe, p.ExeDeleted, p.Threads, p.PPID)
 		}
-		s.checkTruth(t, c.pid)
-		m := s.mapping(t, c.pid, exe)
+		s.checkTruth(t, c.PID)
+		m := s.mapping(t, c.PID, exe)
 		if m.File.BuildID.IsZero() {
 			t.Errorf("no build ID: %s", m.File.BuildIDOrigin)
 		}
 		for _, r := range s.records {
-			if m, ok := r.(*format.Mmap); ok && m.PID == uint32(c.pid) && m.TID != uint32(c.other) {
+			if m, ok := r.(*format.Mmap); ok && m.PID == uint32(c.PID) && m.TID != uint32(c.other) {
 				t.Errorf("mapping at %#x was read through thread %d, want %d", m.Start, m.TID, c.other)
 			}
 		}
@@ -77,15 +78,15 @@ func TestFileNames(t *testing.T) {
 	}
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		s.wantStatus(t, c.pid, format.WalkComplete)
-		s.checkTruth(t, c.pid)
+		s.wantStatus(t, c.PID, format.WalkComplete)
+		s.checkTruth(t, c.PID)
 		for key, name := range names {
 			path := dir + "/" + name
 			wantDeleted := key == "deleted" || key == "gone"
 			if os.Geteuid() != 0 && wantDeleted {
 				continue // needs map_files
 			}
-			m := s.mapping(t, c.pid, path)
+			m := s.mapping(t, c.PID, path)
 			if m.File.Deleted != wantDeleted || m.File.BuildID.IsZero() {
 				t.Errorf("%s: deleted %t, build ID %q (%s)", key, m.File.Deleted, m.File.BuildID, m.File.BuildIDOrigin)
 			}
@@ -94,15 +95,15 @@ func TestFileNames(t *testing.T) {
 }
 
 func TestMemfd(t *testing.T) {
-	requireRoot(t) // for its build ID
+	need.Root(t, "its build ID")
 	exe := hardProgram(t)
 	c := startHard(t, "memfd", exe)
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		s.wantStatus(t, c.pid, format.WalkComplete)
-		s.checkTruth(t, c.pid)
-		m := s.mapping(t, c.pid, "/memfd:lib of memory")
-		if !m.File.Deleted || m.File.BuildID != s.mapping(t, c.pid, exe).File.BuildID {
+		s.wantStatus(t, c.PID, format.WalkComplete)
+		s.checkTruth(t, c.PID)
+		m := s.mapping(t, c.PID, "/memfd:lib of memory")
+		if !m.File.Deleted || m.File.BuildID != s.mapping(t, c.PID, exe).File.BuildID {
 			t.Errorf("deleted %t, build ID %q (%s)", m.File.Deleted, m.File.BuildID, m.File.BuildIDOrigin)
 		}
 	})
@@ -110,7 +111,7 @@ func TestMemfd(t *testing.T) {
 
 // TestDeletedProgram also has its path taken by another file.
 func TestDeletedProgram(t *testing.T) {
-	requireRoot(t)
+	need.Root(t, "everybody's files")
 	exe := filepath.Join(tempDir(t), "program")
 	copyFile(t, hardProgram(t), exe)
 	c := start(t, exec.Command(exe, "wait"))
@@ -120,11 +121,11 @@ func TestDeletedProgram(t *testing.T) {
 	copyFile(t, "/proc/self/exe", exe)
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		if p := s.wantStatus(t, c.pid, format.WalkComplete); p.Exe != exe || !p.ExeDeleted {
+		if p := s.wantStatus(t, c.PID, format.WalkComplete); p.Exe != exe || !p.ExeDeleted {
 			t.Errorf("exe %q, deleted %t", p.Exe, p.ExeDeleted)
 		}
-		s.checkTruth(t, c.pid)
-		if m := s.mapping(t, c.pid, exe); !m.File.Deleted || m.File.BuildID.IsZero() {
+		s.checkTruth(t, c.PID)
+		if m := s.mapping(t, c.PID, exe); !m.File.Deleted || m.File.BuildID.IsZero() {
 			t.Errorf("deleted %t, build ID %q (%s)", m.File.Deleted, m.File.BuildID, m.File.BuildIDOrigin)
 		}
 	})
@@ -136,9 +137,9 @@ func TestGoProgram(t *testing.T) {
 	c := start(t, exec.Command(exe))
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		s.wantStatus(t, c.pid, format.WalkComplete)
-		s.checkTruth(t, c.pid)
-		f := s.mapping(t, c.pid, exe).File
+		s.wantStatus(t, c.PID, format.WalkComplete)
+		s.checkTruth(t, c.PID)
+		f := s.mapping(t, c.PID, exe).File
 		if f.BuildID.IsZero() || f.GoBuildID == "" || f.BuildIDOrigin != format.BuildIDByFile {
 			t.Errorf("build ID %q, Go build ID %q (%s)", f.BuildID, f.GoBuildID, f.BuildIDOrigin)
 		}
@@ -148,7 +149,7 @@ func TestGoProgram(t *testing.T) {
 // compileGo builds a static program that says "ready" and waits.
 func compileGo(t testing.TB) string {
 	t.Helper()
-	requireTool(t, "go")
+	need.Tool(t, "go")
 	dir := tempDir(t)
 	const source = `package main
 
@@ -178,7 +179,7 @@ func TestSharedSpace(t *testing.T) {
 	c := startHard(t, "share")
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		a, b := s.process(t, c.pid), s.process(t, c.other)
+		a, b := s.process(t, c.PID), s.process(t, c.other)
 		if a.Status == format.WalkShared {
 			a, b = b, a
 		}
@@ -190,7 +191,7 @@ func TestSharedSpace(t *testing.T) {
 		if pa.Space != pb.Space || !pa.Known || !pb.Known {
 			t.Errorf("replayed: one space %t, known %t and %t", pa.Space == pb.Space, pa.Known, pb.Known)
 		}
-		s.checkTruth(t, c.pid)
+		s.checkTruth(t, c.PID)
 		s.checkTruth(t, c.other)
 	})
 }
@@ -200,17 +201,17 @@ func TestManyVMAs(t *testing.T) {
 	name := filepath.Join(tempDir(t), "many.so")
 	c := startHard(t, "many", name, fmt.Sprint(count))
 	eachSource(t, func(t *testing.T, o Options) {
-		o.PIDs = []int{c.pid}
+		o.PIDs = []int{c.PID}
 		s := take(t, o)
-		p := s.wantStatus(t, c.pid, format.WalkComplete)
+		p := s.wantStatus(t, c.PID, format.WalkComplete)
 		if p.VMAs < count/2 {
 			t.Errorf("%d mappings, want %d or more", p.VMAs, count/2)
 		}
 		got := make([]string, 0, count/2)
-		for m := range s.session.Process(uint32(c.pid)).Space.All() {
+		for m := range s.session.Process(uint32(c.PID)).Space.All() {
 			got = append(got, line(&m))
 		}
-		diffLines(t, "many", got, truth(t, fmt.Sprintf("/proc/%d/maps", c.pid), executableFile))
+		diffLines(t, "many", got, truth(t, fmt.Sprintf("/proc/%d/maps", c.PID), executableFile))
 		t.Logf("%d mappings in %d bytes", p.VMAs, len(s.file))
 	})
 }
@@ -220,7 +221,7 @@ func TestZombie(t *testing.T) {
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
 		p := s.wantStatus(t, c.other, format.WalkZombie)
-		if p.PPID != uint32(c.pid) || p.Comm != "hard" || p.Exe != "" || p.StartTime == 0 {
+		if p.PPID != uint32(c.PID) || p.Comm != "hard" || p.Exe != "" || p.StartTime == 0 {
 			t.Errorf("%+v", p)
 		}
 		if r := s.session.Process(p.PID); r == nil || !r.Known || r.Space.Len() != 0 {
@@ -264,7 +265,7 @@ func TestKernelThreads(t *testing.T) {
 // TestContent: what is left out by default is counted, and recorded on request.
 func TestContent(t *testing.T) {
 	c := startHard(t, "jit")
-	dir := fmt.Sprintf("/proc/%d/maps", c.pid)
+	dir := fmt.Sprintf("/proc/%d/maps", c.PID)
 	isFile := func(f []string) bool { return f[3] != "00:00" || f[4] != "0" }
 	isJIT := func(f []string) bool { return !isFile(f) && f[1][2] == 'x' && !strings.Contains(f[5], "[v") }
 	isVDSO := func(f []string) bool { return strings.HasSuffix(f[5], "[vdso]\n") }
@@ -274,9 +275,9 @@ func TestContent(t *testing.T) {
 	eachSource(t, func(t *testing.T, o Options) {
 		for mask := range 8 {
 			o.AllFile, o.AnonExec, o.VDSO = mask&1 != 0, mask&2 != 0, mask&4 != 0
-			o.PIDs = []int{c.pid}
+			o.PIDs = []int{c.PID}
 			s := take(t, o)
-			p := s.wantStatus(t, c.pid, format.WalkComplete)
+			p := s.wantStatus(t, c.PID, format.WalkComplete)
 			wantJIT, wantVDSO := 3, len(truth(t, dir, isVDSO))
 			want := truth(t, dir, func(f []string) bool {
 				return executableFile(f) || o.AllFile && isFile(f) || o.AnonExec && isJIT(f) || o.VDSO && isVDSO(f)
@@ -292,7 +293,7 @@ func TestContent(t *testing.T) {
 				t.Errorf("mask %d: left out %d and %d, want %d and %d", mask, p.ExcludedAnonExec, p.ExcludedVDSO, wantJIT, wantVDSO)
 			}
 			var got []string
-			for m := range s.session.Process(uint32(c.pid)).Space.All() {
+			for m := range s.session.Process(uint32(c.PID)).Space.All() {
 				got = append(got, line(&m))
 			}
 			diffLines(t, fmt.Sprintf("mask %d", mask), got, want)
@@ -302,13 +303,13 @@ func TestContent(t *testing.T) {
 
 // TestSharedSegment: memory that has a device, but 0 as inode number.
 func TestSharedSegment(t *testing.T) {
-	requireRoot(t)
+	need.Root(t, "everybody's files")
 	c := startHard(t, "segment")
 	eachSource(t, func(t *testing.T, o Options) {
 		s := take(t, o)
-		s.wantStatus(t, c.pid, format.WalkComplete)
-		s.checkTruth(t, c.pid)
-		m := s.mapping(t, c.pid, "/SYSV00000000")
+		s.wantStatus(t, c.PID, format.WalkComplete)
+		s.checkTruth(t, c.PID)
+		m := s.mapping(t, c.PID, "/SYSV00000000")
 		if m.File.Inode != 0 || m.File.Minor == 0 || m.Kind != format.ContentExecFile || m.Flags != format.MapShared {
 			t.Errorf("%s, kind %v", m, m.Kind)
 		}
@@ -318,7 +319,7 @@ func TestSharedSegment(t *testing.T) {
 // TestContainer has a program that lives in a mount namespace and a root directory of its own,
 // where a library is mapped that nobody else can name.
 func TestContainer(t *testing.T) {
-	requireRoot(t)
+	need.Root(t, "everybody's files")
 	exe := hardProgram(t)
 	for _, mode := range []string{"chroot", "pivot"} {
 		t.Run(mode, func(t *testing.T) {
@@ -328,21 +329,21 @@ func TestContainer(t *testing.T) {
 			c := startHard(t, mode, dir, exe)
 			eachSource(t, func(t *testing.T, o Options) {
 				s := take(t, o)
-				p := s.wantStatus(t, c.pid, format.WalkComplete)
+				p := s.wantStatus(t, c.PID, format.WalkComplete)
 				if p.MountNamespace == 0 || p.MountNamespace == s.session.Host.MountNamespace {
 					t.Errorf("mount namespace %d, the recorder's is %d", p.MountNamespace, s.session.Host.MountNamespace)
 				}
-				if root, err := os.Readlink(fmt.Sprintf("/proc/%d/root", c.pid)); err != nil || p.Root != root {
+				if root, err := os.Readlink(fmt.Sprintf("/proc/%d/root", c.PID)); err != nil || p.Root != root {
 					t.Errorf("root %q, want %q, %v", p.Root, root, err)
 				}
-				s.checkTruth(t, c.pid)
+				s.checkTruth(t, c.PID)
 				var lib string
-				for m := range s.session.Process(uint32(c.pid)).Space.All() {
+				for m := range s.session.Process(uint32(c.PID)).Space.All() {
 					if strings.HasSuffix(m.File.Path, "/lib.so") {
 						lib = m.File.BuildID.String()
 					}
 				}
-				if want := s.mapping(t, c.pid, exe).File.BuildID.String(); lib != want || lib == "" {
+				if want := s.mapping(t, c.PID, exe).File.BuildID.String(); lib != want || lib == "" {
 					t.Errorf("build ID of lib.so is %q, want %q", lib, want)
 				}
 			})
@@ -354,18 +355,18 @@ func TestContainer(t *testing.T) {
 func TestPIDList(t *testing.T) {
 	a, b := startHard(t, "wait"), startHard(t, "wait")
 	gone := startHard(t, "wait")
-	gone.end()
+	gone.End()
 	eachSource(t, func(t *testing.T, o Options) {
-		o.PIDs = []int{b.pid, a.pid, gone.pid, b.pid}
+		o.PIDs = []int{b.PID, a.PID, gone.PID, b.PID}
 		s := take(t, o)
 		if s.stats.Listed != 3 {
 			t.Errorf("%d processes listed, want 3", s.stats.Listed)
 		}
 		for _, c := range []*child{a, b} {
-			s.wantStatus(t, c.pid, format.WalkComplete)
-			s.checkTruth(t, c.pid)
+			s.wantStatus(t, c.PID, format.WalkComplete)
+			s.checkTruth(t, c.PID)
 		}
-		s.wantStatus(t, gone.pid, format.WalkVanished)
+		s.wantStatus(t, gone.PID, format.WalkVanished)
 		if s.session.Len() != 2 {
 			t.Errorf("%d processes are replayed, want 2", s.session.Len())
 		}

@@ -16,7 +16,7 @@ import (
 // describeHost makes the Host record. What cannot be read stays empty: a recording with an
 // unknown boot ID is better than none.
 func (r *Recorder) describeHost() (*format.Host, error) {
-	clocks, err := ReadClocks()
+	clocks, err := readClocks()
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (r *Recorder) describeHost() (*format.Host, error) {
 		PageSize:       uint32(os.Getpagesize()),
 		CPUs:           onlineCPUs(),
 		PIDNamespace:   r.mount.PIDNamespace,
-		MountNamespace: namespaceInode(o.procFS() + "/self/ns/mnt"),
+		MountNamespace: namespaceInode(o.ProcFS + "/self/ns/mnt"),
 		Source:         formatSource(r.source),
 		BuildID:        format.BuildIDMode(o.BuildID),
 		Content:        o.content(),
@@ -40,7 +40,7 @@ func (r *Recorder) describeHost() (*format.Host, error) {
 		Release:        unix.ByteSliceToString(uts.Release[:]),
 		KernelVersion:  unix.ByteSliceToString(uts.Version[:]),
 		Arch:           unix.ByteSliceToString(uts.Machine[:]),
-		BootID:         readLine(o.procFS() + "/sys/kernel/random/boot_id"),
+		BootID:         readLine(o.ProcFS + "/sys/kernel/random/boot_id"),
 		Tool:           o.Tool,
 		Command:        o.Command,
 	}, nil

@@ -24,7 +24,7 @@ func TestExecDuringWalk(t *testing.T) {
 	}
 	eachSource(t, func(t *testing.T, o Options) {
 		c := start(t, exec.Command(programs[0], "flip", programs[1], "start"))
-		o.PIDs, o.Workers = []int{c.pid}, 1
+		o.PIDs, o.Workers = []int{c.PID}, 1
 		rec, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -37,7 +37,7 @@ func TestExecDuringWalk(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := taken{records: sink.records}
-			p := s.process(t, c.pid)
+			p := s.process(t, c.PID)
 			statuses[p.Status]++
 			if p.Status != format.WalkComplete {
 				if p.VMAs != 0 {
@@ -76,7 +76,7 @@ func TestMergeDuringWalk(t *testing.T) {
 	c := startHard(t, "restless", name)
 	page := uint64(0x1000)
 	eachSource(t, func(t *testing.T, o Options) {
-		o.PIDs, o.Workers = []int{c.pid}, 1
+		o.PIDs, o.Workers = []int{c.PID}, 1
 		rec, err := New(o)
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestStorm(t *testing.T) {
 			s := take(t, o)
 			for _, r := range s.records {
 				p, ok := r.(*format.Process)
-				if !ok || p.PPID != uint32(c.pid) && p.PID != uint32(c.pid) && p.Status != format.WalkVanished {
+				if !ok || p.PPID != uint32(c.PID) && p.PID != uint32(c.PID) && p.Status != format.WalkVanished {
 					continue
 				}
 				statuses[p.Status]++
@@ -156,7 +156,7 @@ func TestStorm(t *testing.T) {
 					t.Errorf("process %d %q: %s with errno %d", p.PID, p.Comm, p.Status, p.Errno)
 				}
 			}
-			if p := s.process(t, c.pid); p.Status != format.WalkComplete && p.Status != format.WalkShared {
+			if p := s.process(t, c.PID); p.Status != format.WalkComplete && p.Status != format.WalkShared {
 				t.Errorf("the parent, which lives on: %s", p.Status)
 			}
 		}

@@ -39,9 +39,5 @@ type Options struct {
 	Progress func(done, total int)
 }
 
-func (o *Options) procFS() string {
-	if o.ProcFS == "" {
-		return "/proc"
-	}
-	return o.ProcFS
-}
+// defaultProcFS is where proc is mounted, as a rule.
+const defaultProcFS = "/proc"

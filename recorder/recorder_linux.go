@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ func New(o Options) (*Recorder, error) {
 	if o.WalkTimeout <= 0 {
 		o.WalkTimeout = DefaultWalkTimeout
 	}
+	o.ProcFS = cmp.Or(o.ProcFS, defaultProcFS)
 	if _, err := o.Source.MarshalText(); err != nil {
 		return nil, fmt.Errorf("use source: %w", err)
 	}
@@ -50,8 +52,8 @@ func New(o Options) (*Recorder, error) {
 		}
 	}
 	var err error
-	if r.mount, err = procmap.Mount(o.procFS()); err != nil {
-		return nil, fmt.Errorf("find out what %s shows: %w; mount proc there", o.procFS(), err)
+	if r.mount, err = procmap.Mount(o.ProcFS); err != nil {
+		return nil, fmt.Errorf("find out what %s shows: %w; mount proc there", o.ProcFS, err)
 	}
 	if r.source == procmap.SourceMaps && o.BuildID == procmap.BuildIDKernel {
 		return nil, errors.New("use build IDs of the kernel: the text source has none; choose auto, file or none")
@@ -73,20 +75,21 @@ func (r *Recorder) Host() *format.Host { return r.host }
 // was counted up to then and ctx's error; goroutines that hang in the kernel are left to
 // end by themselves.
 func (r *Recorder) Run(ctx context.Context, sink Sink) (Stats, error) {
+	begun := time.Now()
 	s := snapshot{
 		Recorder: r,
 		sink:     sink,
-		begun:    time.Now(),
 		stats: Stats{
 			Hidden:    r.mount.Hidden,
 			Processes: make(map[format.WalkStatus]int),
 			BuildIDs:  make(map[format.BuildIDOrigin]int),
 		},
-		files:    procmap.NewFiles(procmap.FilesOptions{Mode: r.options.BuildID, ProcFS: r.options.procFS()}),
+		files:    procmap.NewFiles(procmap.FilesOptions{Mode: r.options.BuildID, ProcFS: r.options.ProcFS}),
+		sharing:  sharing{spaces: new(procmap.Spaces)},
 		distinct: make(map[fileKey]struct{}),
-		flushed:  time.Now(),
+		flushed:  begun,
 	}
 	err := s.take(ctx)
-	s.stats.Elapsed = time.Since(s.begun)
+	s.stats.Elapsed = time.Since(begun)
 	return s.stats, err
 }

@@ -10,10 +10,16 @@ import (
 
 // sharing recognizes processes that share an address space.
 type sharing struct {
-	spaces procmap.Spaces
+	spaces spaces
 	// stuck: a comparison has not come back and owns spaces now. Nothing is compared any
 	// more, and everybody is walked for himself.
 	stuck bool
+}
+
+// spaces is *procmap.Spaces. Tests put a kernel here that does not answer.
+type spaces interface {
+	Known(*procmap.Info) bool
+	Owner(*procmap.Info) int
 }
 
 // share finds out whether another process with the same address space has been written

@@ -3,7 +3,9 @@ package recorder
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -31,7 +33,7 @@ func (f *failing) Write(format.Record) error {
 // TestSinkError lets the sink fail at each record in turn.
 func TestSinkError(t *testing.T) {
 	c := startHard(t, "wait")
-	rec, err := New(Options{PIDs: []int{c.pid}})
+	rec, err := New(Options{PIDs: []int{c.PID}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +48,55 @@ func TestSinkError(t *testing.T) {
 	for after := range whole.records {
 		sink := failing{t: t, after: after, err: want}
 		// The error itself, with nothing around it.
-		if _, err := rec.Run(t.Context(), &sink); !errors.Is(err, want) || err.Error() != want.Error() {
+		if _, err := rec.Run(t.Context(), &sink); !errors.Is(err, want) || fmt.Sprint(err) != fmt.Sprint(want) {
 			t.Errorf("sink fails after %d records: error is %v, want %v", after, err, want)
+		}
+		waitForGoroutines(t, 0)
+	}
+}
+
+// flushed is a Sink that tells when it was flushed.
+type flushed struct {
+	discard
+	tell chan struct{}
+	err  error
+}
+
+func (f *flushed) Flush() error {
+	select {
+	case f.tell <- struct{}{}:
+	default:
+	}
+	return f.err
+}
+
+// TestFlush: while a process hangs the sink is flushed, however long the process may hang.
+func TestFlush(t *testing.T) {
+	c := startHard(t, "wait")
+	for _, want := range []error{nil, errors.New("disk full")} {
+		rec, err := New(Options{PIDs: []int{c.PID}, WalkTimeout: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sink := flushed{tell: make(chan struct{}, 1), err: want}
+		rec.walkProcess = func(s *snapshot, j *job) *walk {
+			select {
+			case <-sink.tell:
+			case <-time.After(time.Minute):
+				t.Error("the sink was not flushed")
+			}
+			if want != nil {
+				select {
+				case <-s.stop:
+				case <-time.After(time.Minute):
+					t.Error("the snapshot goes on after the error")
+				}
+			}
+			return s.walk(j)
+		}
+		// The error itself, with nothing around it.
+		if _, err := rec.Run(t.Context(), &sink); !errors.Is(err, want) || fmt.Sprint(err) != fmt.Sprint(want) {
+			t.Errorf("error is %v, want %v", err, want)
 		}
 		waitForGoroutines(t, 0)
 	}

@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 type snapshot struct {
 	*Recorder
 	sink  Sink
-	begun time.Time
 	stats Stats
 
 	files    *procmap.Files // shared by the workers
@@ -75,7 +73,7 @@ func (s *snapshot) take(ctx context.Context) error {
 		s.pids = slices.Compact(slices.Sorted(slices.Values(s.options.PIDs)))
 	} else {
 		var err error
-		if s.pids, err = procmap.PIDs(s.options.procFS(), nil); err != nil {
+		if s.pids, err = procmap.PIDs(s.options.ProcFS, nil); err != nil {
 			return fmt.Errorf("list processes: %w", err)
 		}
 	}
@@ -113,8 +111,9 @@ func (s *snapshot) walkAll(ctx context.Context) error {
 			done++
 		case <-tick.C:
 			var n int
-			n, err = s.watch(ctx)
-			err = errors.Join(err, s.flush())
+			if n, err = s.watch(ctx); err == nil {
+				err = s.flush()
+			}
 			done += n
 		case <-ctx.Done():
 			err = context.Cause(ctx)
@@ -215,7 +214,7 @@ func (s *snapshot) emit(ctx context.Context, w *walk) error {
 
 // countFile counts the file of m once.
 func (s *snapshot) countFile(m *format.Mmap) {
-	if m.Kind&(format.ContentExecFile|format.ContentDataFile) == 0 {
+	if m.Kind&format.ContentFiles == 0 {
 		return
 	}
 	key := fileKey{m.Path, m.Deleted, m.Major, m.Minor, m.Inode}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/internal/need"
 	"github.com/vmasnap/vmasnap/procmap"
 )
 
@@ -68,7 +69,7 @@ func sameWalk(ioctl, text *walked) bool {
 // again. Where the first and the last are equal, the process held still, and the text must
 // not differ. A process that looked so by chance gets further tries.
 func TestSourcesAgree(t *testing.T) {
-	requireQuery(t)
+	need.Query(t, procmap.Supported())
 	children := []*child{startHard(t, "wait"), startHard(t, "leader"), startHard(t, "share"), startHard(t, "jit"), startHard(t, "zombie")}
 	for _, o := range []Options{
 		{},
@@ -101,8 +102,8 @@ func TestSourcesAgree(t *testing.T) {
 				}
 			}
 			for _, c := range children {
-				if all[0][uint32(c.pid)] == nil {
-					t.Errorf("no record of process %d", c.pid)
+				if all[0][uint32(c.PID)] == nil {
+					t.Errorf("no record of process %d", c.PID)
 				}
 			}
 			suspects = differ

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,10 +79,10 @@ const stuckTimeout = 700 * time.Millisecond
 func TestStuck(t *testing.T) {
 	var stuck, well []int
 	for range 3 {
-		stuck = append(stuck, startHard(t, "wait").pid)
+		stuck = append(stuck, startHard(t, "wait").PID)
 	}
 	for range 3 {
-		well = append(well, startHard(t, "wait").pid)
+		well = append(well, startHard(t, "wait").PID)
 	}
 	k := newStuckKernel(stuck...)
 	progress := 0
@@ -128,10 +129,35 @@ func TestStuck(t *testing.T) {
 	}
 }
 
+// TestRelief: a process that hangs, and is still waited for, does not take the only worker.
+func TestRelief(t *testing.T) {
+	stuck, well := startHard(t, "wait"), startHard(t, "wait")
+	if stuck.PID > well.PID { // they are walked in ascending order
+		stuck, well = well, stuck
+	}
+	k := newStuckKernel(stuck.PID)
+	release := sync.OnceFunc(func() { close(k.released) })
+	rec, err := New(Options{
+		PIDs: []int{stuck.PID, well.PID}, Workers: 1, WalkTimeout: 6 * stuckTimeout,
+		Progress: func(done, _ int) {
+			if done > 0 {
+				release()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.walkProcess = k.walk
+	s := takeWith(t, rec)
+	s.wantStatus(t, stuck.PID, format.WalkComplete)
+	s.wantStatus(t, well.PID, format.WalkComplete)
+}
+
 // TestWatch counts: after a pause of the whole program a walk gets its time all the same.
 func TestWatch(t *testing.T) {
 	for timeout, patience := range map[time.Duration]int{
-		time.Nanosecond: 1, time.Millisecond: 1, 2500 * time.Microsecond: 3, 16 * time.Millisecond: 16, time.Second: 16,
+		time.Nanosecond: 1, time.Millisecond: 1, 2500 * time.Microsecond: 3, 16 * time.Millisecond: 16, time.Second: 16, time.Hour: 3600,
 	} {
 		rec, err := New(Options{WalkTimeout: timeout, PIDs: []int{os.Getpid()}})
 		if err != nil {
@@ -162,7 +188,7 @@ func TestWatch(t *testing.T) {
 func TestSlow(t *testing.T) {
 	const timeout = 500 * time.Millisecond
 	c := startHard(t, "wait")
-	rec, err := New(Options{PIDs: []int{c.pid}, WalkTimeout: timeout})
+	rec, err := New(Options{PIDs: []int{c.PID}, WalkTimeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,15 +199,15 @@ func TestSlow(t *testing.T) {
 		}
 		return s.walk(j)
 	}
-	takeWith(t, rec).wantStatus(t, c.pid, format.WalkComplete)
+	takeWith(t, rec).wantStatus(t, c.PID, format.WalkComplete)
 }
 
 // TestCancel ends a Run while a worker hangs.
 func TestCancel(t *testing.T) {
 	cause := errors.New("no longer wanted")
 	a, b := startHard(t, "wait"), startHard(t, "wait")
-	k := newStuckKernel(a.pid)
-	rec, err := New(Options{PIDs: []int{a.pid, b.pid}, Workers: 2, WalkTimeout: time.Hour})
+	k := newStuckKernel(a.PID)
+	rec, err := New(Options{PIDs: []int{a.PID, b.PID}, Workers: 2, WalkTimeout: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

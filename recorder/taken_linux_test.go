@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -83,6 +84,7 @@ func (s *taken) checkStats(t testing.TB) {
 	t.Helper()
 	processes, mmaps := 0, 0
 	statuses := make(map[format.WalkStatus]int)
+	origins := make(map[fileKey]format.BuildIDOrigin)
 	for _, r := range s.records {
 		switch r := r.(type) {
 		case *format.Process:
@@ -90,10 +92,22 @@ func (s *taken) checkStats(t testing.TB) {
 			statuses[r.Status]++
 		case *format.Mmap:
 			mmaps++
+			if key := (fileKey{r.Path, r.Deleted, r.Major, r.Minor, r.Inode}); r.Kind&format.ContentFiles != 0 {
+				if _, again := origins[key]; !again {
+					origins[key] = r.BuildIDOrigin
+				}
+			}
 		}
 	}
 	if processes != s.stats.Listed || mmaps != s.stats.VMAs {
 		t.Errorf("%d processes listed and %d VMAs, but %d and %d records", s.stats.Listed, s.stats.VMAs, processes, mmaps)
+	}
+	buildIDs := make(map[format.BuildIDOrigin]int)
+	for _, origin := range origins {
+		buildIDs[origin]++
+	}
+	if len(origins) != s.stats.Files || !maps.Equal(buildIDs, s.stats.BuildIDs) {
+		t.Errorf("%d files with build IDs %v, but %d with %v in the records", s.stats.Files, s.stats.BuildIDs, len(origins), buildIDs)
 	}
 	for status := range format.WalkFailed + 1 {
 		if statuses[status] != s.stats.Processes[status] {

@@ -56,7 +56,7 @@ func (s *snapshot) walk(j *job) *walk {
 func (s *snapshot) walkOnce(w *walk, j *job) error {
 	w.mmaps = w.mmaps[:0]
 	w.process = format.Process{Common: format.Common{Time: Now()}}
-	p, err := procmap.OpenProcess(s.options.procFS(), j.pid)
+	p, err := procmap.OpenProcess(s.options.ProcFS, j.pid)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -75,20 +77,50 @@ func TestConclude(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := walk{info: tc.info, mmaps: []format.Mmap{{Start: 1, Length: 2}}}
-			w.process.ExcludedVDSO = 1
+			w.process.ExcludedVDSO, w.process.ExcludedAnonExec = 1, 1
 			new(snapshot).conclude(&w, &job{pid: tc.info.PID}, tc.err)
 			p := &w.process
 			if p.Status != tc.want || p.Errno != uint32(tc.errno) || (w.fatal != nil) != tc.fatal {
 				t.Errorf("%s, errno %d, fatal %v; want %s, %d, %v", p.Status, p.Errno, w.fatal, tc.want, tc.errno, tc.fatal)
 			}
-			kept := len(w.mmaps) == 1 && p.ExcludedVDSO == 1
-			if kept != (tc.want == format.WalkComplete) {
-				t.Errorf("%s: mappings kept: %v", p.Status, kept)
+			kept := 0
+			if tc.want == format.WalkComplete {
+				kept = 1
+			}
+			if len(w.mmaps) != kept || int(p.ExcludedVDSO) != kept || int(p.ExcludedAnonExec) != kept {
+				t.Errorf("%s: kept %d mappings, %d and %d left out, want %d of each", p.Status, len(w.mmaps), p.ExcludedVDSO, p.ExcludedAnonExec, kept)
 			}
 			if tc.fatal && !errors.Is(w.fatal, tc.err) {
 				t.Errorf("%v hides %v", w.fatal, tc.err)
 			}
 		})
+	}
+}
+
+// TestTimedOut: what a worker told of a process before its walk hung is recorded, and not
+// what it found out later.
+func TestTimedOut(t *testing.T) {
+	i := procmap.Info{PID: 5, TID: 6, Comm: "stuck", UID: 7}
+	j := &job{pid: 5, began: 3}
+	j.tell(&i)
+	i.Comm = "later"
+	s := snapshot{Recorder: &Recorder{source: procmap.SourceMaps}}
+	p := s.timedOut(j).process
+	if p.Status != format.WalkTimeout || p.Time != 3 || p.PID != 5 || p.TID != 6 || p.Comm != "stuck" || p.UID != 7 || p.Source != format.SourceMaps {
+		t.Errorf("%+v", p)
+	}
+}
+
+// TestEndless: a walk that gets answers all the time does not go on for ever.
+func TestEndless(t *testing.T) {
+	c := startHard(t, "many", filepath.Join(tempDir(t), "many.so"), "10000")
+	rec, err := New(Options{WalkTimeout: time.Nanosecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := snapshot{Recorder: rec, stop: make(chan struct{}), files: procmap.NewFiles(procmap.FilesOptions{})}
+	if err := s.walkOnce(new(walk), &job{pid: c.PID}); !errors.Is(err, errEndless) {
+		t.Errorf("error is %v, want %v", err, errEndless)
 	}
 }
 

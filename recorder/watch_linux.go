@@ -2,15 +2,17 @@ package recorder
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
-// watchPeriod is how often watch is called.
+// watchPeriod is how often watch is called, and flush with it.
 func (s *snapshot) watchPeriod() time.Duration {
-	return max(s.options.WalkTimeout/16, time.Millisecond)
+	return min(max(s.options.WalkTimeout/16, time.Millisecond), flushInterval)
 }
 
-// maxWorkers bounds the workers that hang, each of which keeps a thread of the system.
+// maxWorkers bounds how many walks are waited for at the same time. Workers whose walks
+// were given up do not count: each keeps a thread of the system until the kernel answers.
 const maxWorkers = 64
 
 // watch looks after walks without an answer. After one whole period another worker is
@@ -42,7 +44,7 @@ func (s *snapshot) watch(ctx context.Context) (settled int, err error) {
 		if w.quiet <= patience || j.settled.Swap(true) {
 			continue
 		}
-		s.workers = append(s.workers[:i], s.workers[i+1:]...)
+		s.workers = slices.Delete(s.workers, i, i+1)
 		i--
 		if !w.relieved {
 			s.startWorker()
