@@ -36,7 +36,7 @@ const (
 func Support() []Feature {
 	defer raiseMemlock()()
 	_, btfErr := btf.LoadKernelSpec()
-	features := []Feature{
+	return []Feature{
 		{"BTF", "kernel types, for every hook", btfErr},
 		{"BPF ring buffer", "carries the statements (Linux 5.8)", haveRingBuffer()},
 		{"tp_btf programs", "tracepoint hooks", tryLoad(ebpf.Tracing, ebpf.AttachTraceRawTp, probeTracepoint)},
@@ -44,7 +44,6 @@ func Support() []Feature {
 		{"fentry programs", "hooks on kernel functions, by trampolines", tryLoad(ebpf.Tracing, ebpf.AttachTraceFEntry, probeFunction)},
 		{"kprobes", "hooks on kernel functions, by probes", haveKprobes()},
 	}
-	return features
 }
 
 // raiseMemlock lifts RLIMIT_MEMLOCK, against which BPF memory counts before Linux 5.11, and

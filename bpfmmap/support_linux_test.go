@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
 	"testing"
+
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 // TestSupport holds the answers against what can be seen otherwise.
@@ -29,10 +29,10 @@ func TestSupport(t *testing.T) {
 	if statErr != nil && !errors.Is(got["kprobes"], fs.ErrNotExist) {
 		t.Errorf("kprobes: %v, but there is no event source", got["kprobes"])
 	}
-	if slices.Contains(strings.Split(os.Getenv("VMASNAP_TEST_REQUIRE"), ","), "bpf") {
+	if need.Required(need.BPF) {
 		for _, name := range []string{"BTF", "BPF ring buffer", "tp_btf programs", "task_vma iterator"} {
 			if got[name] != nil {
-				t.Errorf("%s: %v, and VMASNAP_TEST_REQUIRE wants it", name, got[name])
+				t.Errorf("%s: %v, and VMASNAP_TEST_REQUIRE demands it", name, got[name])
 			}
 		}
 	}

@@ -59,17 +59,12 @@ them), extra ones (only the recording), and differing ones.`,
 				}
 				differs := false
 				if *live {
-					if differs, err = checkLive(ctx, out, session, *list); err != nil {
-						return errors.Join(out.Flush(), err)
-					}
+					differs, err = checkLive(ctx, out, session, *list)
 				}
-				if err := out.Flush(); err != nil {
-					return outputError(err)
+				if err == nil && (problems > 0 || differs) {
+					err = &exitError{code: exitFound}
 				}
-				if problems > 0 || differs {
-					return &exitError{code: exitFound}
-				}
-				return nil
+				return finish(out, err)
 			}
 		},
 	}

@@ -24,7 +24,7 @@ need. Exit status 4 if not even a snapshot is possible.`,
 				if len(args) > 0 {
 					return usageError("takes no arguments, got %q", args[0])
 				}
-				findings, ready := recorder.Examine(recorder.Options{})
+				findings, ready := recorder.Examine("")
 				var err error
 				if *asJSON {
 					err = doctorJSON(s, findings)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"syscall"
@@ -45,5 +46,18 @@ func outputError(err error) error {
 	return fmt.Errorf("write output: %w", err)
 }
 
+// finish writes what out still holds and returns how the command ended. A bufio.Writer
+// reports an error of an earlier write again: it is told once.
+func finish(out *bufio.Writer, err error) error {
+	flushed := outputError(out.Flush())
+	if err != nil {
+		return err
+	}
+	return flushed
+}
+
 // unsupported is for what this kernel, or these privileges, do not allow.
 func unsupported(err error) error { return &exitError{code: exitUnsupported, err: err} }
+
+// told ends a command as failed that has said why already.
+func told() error { return &exitError{code: exitFailure} }

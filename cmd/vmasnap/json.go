@@ -5,7 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -18,11 +19,9 @@ func jsonName(name string) (text string, exact []byte) {
 	return string([]rune(name)), []byte(name) // one U+FFFD for each bad byte
 }
 
-// misleading are the characters that change the order in which a terminal shows a line.
-// encoding/json leaves them as they are.
-var misleading = regexp.MustCompile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-// writeJSON writes v as one line, with the conventions of docs/format.md.
+// writeJSON writes v as one line, with the conventions of docs/format.md. What encoding/json
+// leaves as it is, but a terminal would obey or not show, is escaped too: outside of strings
+// it cannot occur.
 func writeJSON(w io.Writer, v any) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -30,11 +29,18 @@ func writeJSON(w io.Writer, v any) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	// Outside of strings they cannot occur.
-	line := misleading.ReplaceAllFunc(b.Bytes(), func(c []byte) []byte {
-		r, _ := utf8.DecodeRune(c)
-		return fmt.Appendf(nil, "\\u%04x", r)
-	})
+	line := make([]byte, 0, b.Len())
+	for _, r := range b.String() {
+		switch {
+		case unicode.IsPrint(r) || r == '\n':
+			line = utf8.AppendRune(line, r)
+		case r <= 0xFFFF:
+			line = fmt.Appendf(line, "\\u%04x", r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, "\\u%04x\\u%04x", high, low)
+		}
+	}
 	_, err := w.Write(line)
 	return err
 }

@@ -15,10 +15,6 @@ import (
 // checkLive walks every recorded process that still runs and prints how the machine differs
 // from the recording's last state.
 func checkLive(ctx context.Context, out io.Writer, recorded *replay.Session, limit int) (differs bool, err error) {
-	host := recorded.Host
-	if id, err := recorder.BootID(); err == nil && host.BootID != "" && id != host.BootID {
-		return false, errors.New("the recording is of another machine, or from before a restart: boot IDs differ")
-	}
 	now, err := liveState(ctx, recorded)
 	if err != nil {
 		return false, err
@@ -78,7 +74,7 @@ func mappingText(m *replay.Mapping, addr uint64) string {
 }
 
 // liveState takes a snapshot of the recorded processes, asking for the same kinds of VMAs,
-// and applies it: the machine's state in the recording's terms.
+// and applies it: the machine's state in the recording's terms. Another machine is an error.
 func liveState(ctx context.Context, recorded *replay.Session) (*replay.Session, error) {
 	c := recorded.Host.Content
 	o := recorder.Options{
@@ -94,6 +90,9 @@ func liveState(ctx context.Context, recorded *replay.Session) (*replay.Session, 
 	rec, err := recorder.New(o)
 	if err != nil {
 		return nil, notPermitted(err)
+	}
+	if was, is := recorded.Host.BootID, rec.Host().BootID; was != "" && is != "" && was != is {
+		return nil, errors.New("the recording is of another machine, or from before a restart: boot IDs differ")
 	}
 	ctx, stop := interruptible(ctx)
 	defer stop()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,41 +13,17 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/vmasnap/vmasnap/internal/need"
 	"github.com/vmasnap/vmasnap/procmap"
 )
-
-// requireLive skips the test if something is missing here, unless VMASNAP_TEST_REQUIRE
-// lists the key: then, and if the kernel is not too old, it fails.
-func requireLive(t testing.TB, key, what string, missing error) {
-	t.Helper()
-	if missing == nil {
-		return
-	}
-	var major, minor int
-	var uts unix.Utsname
-	if err := unix.Uname(&uts); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &major, &minor); err != nil {
-		t.Fatal(err)
-	}
-	recent := errors.Is(missing, procmap.ErrNotSupported) && (major > 6 || major == 6 && minor >= 11)
-	if recent || slices.Contains(strings.Split(os.Getenv("VMASNAP_TEST_REQUIRE"), ","), key) {
-		t.Fatalf("needs %s: %v", what, missing)
-	}
-	t.Skipf("needs %s: %v", what, missing)
-}
 
 // startIdle starts n idle Python interpreters, which end with the test, and waits until
 // each of them has come to rest.
 func startIdle(t testing.TB, n int) []int {
 	t.Helper()
-	_, err := exec.LookPath("python3")
-	requireLive(t, "tools", "python3", err)
+	python := need.Tool(t, "python3")
 	// What is called python3 may be a script that looks for the right one.
-	exe, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
+	exe, err := exec.Command(python, "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +152,18 @@ func TestLive(t *testing.T) {
 		}
 	})
 
+	t.Run("report", func(t *testing.T) {
+		// People see the first twenty, programs all.
+		text, _ := runLive(t, exitDone, "report", "--by=process", these)
+		if want := fmt.Sprintf("... and %d more; --limit 0 shows all\n", len(pids)-20); !strings.HasSuffix(text, want) {
+			t.Errorf("want %q:\n%s", want, text)
+		}
+		doc, _ := runLive(t, exitDone, "report", "--json", "--by=process", these)
+		if n := strings.Count(doc, `{"pid":`); n != len(pids) {
+			t.Errorf("%d rows of JSON, want %d", n, len(pids))
+		}
+	})
+
 	t.Run("size", func(t *testing.T) {
 		out, _ := runLive(t, exitDone, "script", "--type=mmap", these)
 		mappings := strings.Count(out, "\n")
@@ -192,7 +179,7 @@ func TestLive(t *testing.T) {
 	})
 
 	t.Run("sources", func(t *testing.T) {
-		requireLive(t, "procmap", "PROCMAP_QUERY", procmap.Supported())
+		need.Query(t, procmap.Supported())
 		// The text says the same; without build IDs, which the kernel tells with the ioctl only.
 		var scripts []string
 		for _, source := range []string{"ioctl", "maps"} {

@@ -37,21 +37,20 @@ colon needs a slash in front: ./a:b.`,
 				out := bufio.NewWriterSize(s.out, 1<<16)
 				l := lookup{session: session, out: out, json: *asJSON}
 				if len(questions) > 0 {
-					for i, q := range questions {
-						if err := l.answer(q); err != nil {
-							return errors.Join(out.Flush(), usageError("argument %d: %w", i+1, err))
-						}
-					}
-				} else if err := l.lines(s.in); err != nil {
-					return errors.Join(out.Flush(), err)
+					err = l.arguments(questions)
+				} else {
+					err = l.lines(s.in)
 				}
-				if err := out.Flush(); err != nil {
-					return outputError(err)
+				if err := finish(out, err); err != nil {
+					return err
 				}
 				if *strict && l.doubtful > 0 {
 					return &exitError{code: exitIncomplete, err: fmt.Errorf("%d answers are uncertain or about processes that were not walked", l.doubtful)}
 				}
-				return damage
+				if damage != nil {
+					return told()
+				}
+				return nil
 			}
 		},
 	}
@@ -79,6 +78,20 @@ type lookup struct {
 	doubtful int
 }
 
+// arguments answers each argument.
+func (l *lookup) arguments(questions []string) error {
+	for i, q := range questions {
+		pid, addr, err := parseQuestion(q)
+		if err != nil {
+			return usageError("argument %d: %w", i+1, err)
+		}
+		if err := l.answer(pid, addr); err != nil {
+			return outputError(err)
+		}
+	}
+	return nil
+}
+
 // lines answers each line of r. Whenever it has to wait for more, what is answered is
 // written, so that another program can put one question after the other.
 func (l *lookup) lines(r io.Reader) error {
@@ -100,30 +113,35 @@ func (l *lookup) lines(r io.Reader) error {
 		if q == "" || q[0] == '#' {
 			continue
 		}
-		if err := l.answer(q); err != nil {
+		pid, addr, err := parseQuestion(q)
+		if err != nil {
 			return fmt.Errorf("standard input, line %d: %w", n, err)
+		}
+		if err := l.answer(pid, addr); err != nil {
+			return outputError(err)
 		}
 	}
 }
 
-// answer answers one question, PID:ADDR or PID ADDR.
-func (l *lookup) answer(q string) error {
+// parseQuestion parses PID:ADDR or PID ADDR.
+func parseQuestion(q string) (pid uint32, addr uint64, err error) {
 	first, second, ok := strings.Cut(q, ":")
 	if !ok {
 		f := strings.Fields(q)
 		if len(f) != 2 {
-			return fmt.Errorf("%q is not PID:ADDR", q)
+			return 0, 0, fmt.Errorf("%q is not PID:ADDR", q)
 		}
 		first, second = f[0], f[1]
 	}
-	pid, err := parsePID(strings.TrimSpace(first))
-	if err != nil {
-		return err
+	if pid, err = parsePID(strings.TrimSpace(first)); err != nil {
+		return 0, 0, err
 	}
-	addr, err := parseAddress(strings.TrimSpace(second))
-	if err != nil {
-		return err
-	}
+	addr, err = parseAddress(strings.TrimSpace(second))
+	return pid, addr, err
+}
+
+// answer prints the answer to one question. The error is the output's.
+func (l *lookup) answer(pid uint32, addr uint64) error {
 	a := l.session.Lookup(pid, addr)
 	if a.Uncertain || a.Miss == replay.NotWalked {
 		l.doubtful++
@@ -163,7 +181,7 @@ func (a *answerLine) hit(m *replay.Mapping, offset uint64) {
 	f := m.File
 	a.Path, a.PathBytes = jsonName(f.Path)
 	a.Offset, a.Start, a.End = hex(offset), hex(m.Start), hex(m.End)
-	a.Prot, a.Dev, a.Inode = m.Perm(), fmt.Sprintf("%02x:%02x", f.Major, f.Minor), f.Inode
+	a.Prot, a.Dev, a.Inode = m.Perm(), device(f.Major, f.Minor), f.Inode
 	a.BuildID, a.Deleted = f.BuildID.String(), f.Deleted
 	a.GoBuildID, a.GoBytes = jsonName(f.GoBuildID)
 }
@@ -203,3 +221,6 @@ func mark(set bool, text string) string {
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%#x", n) }
+
+// device is a device number as /proc/PID/maps has it.
+func device(major, minor uint32) string { return fmt.Sprintf("%02x:%02x", major, minor) }

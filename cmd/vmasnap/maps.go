@@ -49,13 +49,13 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 					line = procmap.AppendMapsLine(line[:0], &v)
 					out.Write(line)
 				}
-				if err := out.Flush(); err != nil {
-					return outputError(err)
+				switch {
+				case !p.Known:
+					err = fmt.Errorf("the address space of process %d is not known: walk %s", p.PID, p.Status())
+				case damage != nil:
+					err = told()
 				}
-				if !p.Known {
-					return fmt.Errorf("the address space of process %d is not known: walk %s", p.PID, p.Status())
-				}
-				return damage
+				return finish(out, err)
 			}
 		},
 	}

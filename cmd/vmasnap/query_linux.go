@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/vmasnap/vmasnap/procmap"
+	"github.com/vmasnap/vmasnap/replay"
 )
 
 func queryCommand() command {
@@ -41,10 +42,7 @@ Needs Linux 6.11; on older kernels --source=maps reads the text for each address
 				}
 				out := bufio.NewWriter(s.out)
 				q := query{pid: pids[0], out: out, json: *asJSON}
-				if err := q.run(addrs, source, mode); err != nil {
-					return errors.Join(out.Flush(), err)
-				}
-				return out.Flush()
+				return finish(out, q.run(addrs, source, mode))
 			}
 		},
 	}
@@ -74,7 +72,7 @@ func (q *query) run(addrs []uint64, source procmap.Source, mode procmap.BuildIDM
 		var v procmap.VMA
 		switch err := maps.Find(addr, &v); {
 		case errors.Is(err, procmap.ErrNoVMA):
-			line.Miss, line.Why = "no-mapping", "nothing is mapped there"
+			line.Miss, line.Why = replay.NoMapping.String(), "nothing is mapped there"
 		case errors.Is(err, procmap.ErrGone):
 			return whyGone(p, err)
 		case err != nil:
@@ -97,7 +95,7 @@ func (q *query) fill(line *answerLine, v *procmap.VMA, addr uint64, files *procm
 		name, offset = f.Path, offset+v.Offset
 		line.BuildID = fmt.Sprintf("%x", f.BuildID)
 		line.GoBuildID, line.GoBytes = jsonName(f.GoBuildID)
-		line.Dev, line.Inode, line.Deleted = fmt.Sprintf("%02x:%02x", v.Major, v.Minor), v.Inode, f.Deleted
+		line.Dev, line.Inode, line.Deleted = device(v.Major, v.Minor), v.Inode, f.Deleted
 	}
 	line.Path, line.PathBytes = jsonName(name)
 	line.Offset, line.Start, line.End, line.Prot = hex(offset), hex(v.Start), hex(v.End), v.Flags.String()

@@ -68,7 +68,7 @@ patterns * matches any run of characters, slashes included.`,
 						return outputError(err)
 					}
 					if damage != nil && !errors.Is(damage, format.ErrTruncated) {
-						return damage
+						return told()
 					}
 				}
 				if *strict && incomplete > 0 {
@@ -185,7 +185,7 @@ func leftOut(sum *replay.Summary) string {
 	return strings.Join(parts, ", ")
 }
 
-// top sorts rows by the first of less that is not equal and cuts them at the limit.
+// top sorts rows, equal ones as they come, and cuts them at the limit.
 func top[T any](rows []T, limit int, compare func(a, b *T) int) []T {
 	slices.SortStableFunc(rows, func(a, b T) int { return compare(&a, &b) })
 	if limit > 0 && len(rows) > limit {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/vmasnap/vmasnap/format"
@@ -12,20 +11,20 @@ import (
 // The JSON form of a report. docs/format.md describes it; schema is its version.
 type (
 	reportJSON struct {
-		Schema    int                        `json:"schema"`
-		File      string                     `json:"file"`
-		Host      json.RawMessage            `json:"host"`
-		Processes map[string]int             `json:"processes_by_walk"`
-		Spaces    int                        `json:"spaces"`
-		Mappings  int                        `json:"mappings"`
-		Files     int                        `json:"files"`
-		Deleted   int                        `json:"deleted_files"`
-		NoBuildID int                        `json:"files_without_build_id"`
-		AnonExec  int                        `json:"excluded_anon_exec"`
-		VDSO      int                        `json:"excluded_vdso"`
-		Lost      uint64                     `json:"lost"`
-		Missing   []string                   `json:"missing"`
-		Tables    map[string]json.RawMessage `json:"tables"`
+		Schema    int             `json:"schema"`
+		File      string          `json:"file"`
+		Host      json.RawMessage `json:"host"`
+		Processes map[string]int  `json:"processes_by_walk"`
+		Spaces    int             `json:"spaces"`
+		Mappings  int             `json:"mappings"`
+		Files     int             `json:"files"`
+		Deleted   int             `json:"deleted_files"`
+		NoBuildID int             `json:"files_without_build_id"`
+		AnonExec  int             `json:"excluded_anon_exec"`
+		VDSO      int             `json:"excluded_vdso"`
+		Lost      uint64          `json:"lost"`
+		Missing   []string        `json:"missing"`
+		Tables    map[string]any  `json:"tables"`
 	}
 	processJSON struct {
 		PID        uint32 `json:"pid"`
@@ -76,7 +75,7 @@ func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *rep
 		Schema: 1, File: name, Host: format.AppendJSON(nil, sum.Host), Processes: make(map[string]int),
 		Spaces: sum.Spaces, Mappings: sum.Mappings, Files: sum.Files, Deleted: sum.Deleted, NoBuildID: sum.NoBuildID,
 		AnonExec: sum.ExcludedAnonExec, VDSO: sum.ExcludedVDSO, Lost: sum.Stats.Lost,
-		Missing: append([]string{}, sum.Incomplete()...), Tables: make(map[string]json.RawMessage),
+		Missing: append([]string{}, sum.Incomplete()...), Tables: make(map[string]any),
 	}
 	for status, n := range sum.Processes {
 		if n > 0 {
@@ -93,11 +92,7 @@ func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *rep
 		case "build-id":
 			rows = r.buildIDsJSON(s)
 		}
-		b, err := json.Marshal(rows)
-		if err != nil {
-			return err
-		}
-		doc.Tables[by] = b
+		doc.Tables[by] = rows
 	}
 	return writeJSON(w, doc)
 }
@@ -125,7 +120,7 @@ func (r *report) filesJSON(s *replay.Session) []fileJSON {
 	out := make([]fileJSON, len(rows))
 	for i, row := range rows {
 		f := row.File
-		j := fileJSON{Deleted: f.Deleted, Dev: fmt.Sprintf("%02x:%02x", f.Major, f.Minor), Inode: f.Inode,
+		j := fileJSON{Deleted: f.Deleted, Dev: device(f.Major, f.Minor), Inode: f.Inode,
 			BuildID: f.BuildID.String(), Origin: f.BuildIDOrigin.String(),
 			Processes: row.Processes, Mappings: row.Mappings, Bytes: row.Bytes}
 		j.Path, j.PathBytes = jsonName(f.Path)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -57,10 +56,7 @@ docs/format.md. A recording that was cut off is printed up to the cut.`,
 						(len(wanted) == 0 || slices.Contains(wanted, r.Type()))
 				}
 				out := bufio.NewWriterSize(s.out, 1<<16)
-				if err := printRecords(out, rec, keep, appendRecord); err != nil {
-					return errors.Join(out.Flush(), err)
-				}
-				return out.Flush()
+				return finish(out, printRecords(out, rec, keep, appendRecord))
 			}
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/internal/need"
 )
 
 func TestMain(m *testing.M) {
@@ -23,8 +24,8 @@ func TestMain(m *testing.M) {
 // recording of records in the text form; "status N vmasnap ARGS..." wants that exit status,
 // where "! exec" is content with any but 0.
 func TestScript(t *testing.T) {
-	if _, err := exec.LookPath("zstd"); err != nil && strings.Contains(os.Getenv("VMASNAP_TEST_REQUIRE"), "tools") {
-		t.Fatalf("the scripts leave out what needs zstd, and VMASNAP_TEST_REQUIRE wants it: %v", err)
+	if _, err := exec.LookPath("zstd"); err != nil && need.Required(need.Tools) {
+		t.Fatalf("the scripts leave out what needs zstd, and VMASNAP_TEST_REQUIRE demands it: %v", err)
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
@@ -44,24 +45,42 @@ func compileText(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: compile TEXT FILE")
 	}
-	out, err := os.OpenFile(ts.MkAbs(args[1]), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	ts.Check(err)
-	defer out.Close()
+	ts.Check(compile(ts.ReadFile(args[0]), ts.MkAbs(args[1])))
+}
+
+// compile makes a recording of records in the text form, of which the first is the host.
+func compile(text, file string) (err error) {
+	out, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
 	var w *format.Writer
-	for rec, err := range format.ReadText(strings.NewReader(ts.ReadFile(args[0]))) {
-		ts.Check(err)
-		if host, ok := rec.(*format.Host); ok && w == nil {
-			w, err = format.NewWriter(out, host, format.WriterOptions{})
-			ts.Check(err)
-			ts.Check(w.Flush()) // as record does
+	for rec, err := range format.ReadText(strings.NewReader(text)) {
+		if err != nil {
+			return err
+		}
+		if w != nil {
+			if err := w.Write(rec); err != nil {
+				return err
+			}
 			continue
 		}
-		if w == nil {
-			ts.Fatalf("%s: the first record must be a host", args[0])
+		host, ok := rec.(*format.Host)
+		if !ok {
+			return errors.New("the first record must be a host")
 		}
-		ts.Check(w.Write(rec))
+		if w, err = format.NewWriter(out, host, format.WriterOptions{}); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil { // as record does
+			return err
+		}
 	}
-	ts.Check(w.Close())
+	if w == nil {
+		return errors.New("no record at all")
+	}
+	return w.Close()
 }
 
 func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
@@ -89,7 +108,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 			if code := run(context.Background(), args, &streams{out: &out, err: &errs}); code != exitDone {
 				t.Errorf("%v: status %d", args, code)
 			}
-			if !strings.Contains(out.String(), "usage: vmasnap "+c.name) || errs.Len() > 0 {
+			if !strings.Contains(out.String(), "usage: vmasnap "+c.name) || !strings.Contains(out.String(), "\nflags:\n") || errs.Len() > 0 {
 				t.Errorf("%v: %q, %q", args, out.String(), errs.String())
 			}
 		}

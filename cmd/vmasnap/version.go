@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -40,14 +39,14 @@ func versionCommand() command {
 					return usageError("takes no arguments, got %q", args[0])
 				}
 				if *asJSON {
-					return json.NewEncoder(s.out).Encode(map[string]string{
+					return outputError(writeJSON(s.out, map[string]string{
 						"version": toolVersion(), "format": formatVersion(), "go": runtime.Version(),
 						"os": runtime.GOOS, "arch": runtime.GOARCH,
-					})
+					}))
 				}
 				_, err := fmt.Fprintf(s.out, "vmasnap %s, file format %s, %s %s/%s\n",
 					toolVersion(), formatVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-				return err
+				return outputError(err)
 			}
 		},
 	}
