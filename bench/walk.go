@@ -82,16 +82,24 @@ func walkMaps(o procmap.Options) func(int) (int, error) {
 			return 0, err
 		}
 		defer m.Close()
-		var v procmap.VMA
-		for {
-			switch err := m.Next(&v); err {
-			case nil:
-				n++
-			case io.EOF:
-				return n, nil
-			default:
-				return n, err
+		return countVMAs(m, nil)
+	}
+}
+
+// countVMAs walks to the end, by way of each, if it is not nil.
+func countVMAs(m *procmap.Maps, each func(*procmap.VMA)) (n int, err error) {
+	var v procmap.VMA
+	for {
+		switch err := m.Next(&v); err {
+		case nil:
+			n++
+			if each != nil {
+				each(&v)
 			}
+		case io.EOF:
+			return n, nil
+		default:
+			return n, err
 		}
 	}
 }
@@ -108,18 +116,7 @@ func walkFiles(files *procmap.Files) func(int) (int, error) {
 			return 0, err
 		}
 		defer m.Close()
-		var v procmap.VMA
-		for {
-			switch err := m.Next(&v); err {
-			case nil:
-				files.Resolve(p, m, &v)
-				n++
-			case io.EOF:
-				return n, nil
-			default:
-				return n, err
-			}
-		}
+		return countVMAs(m, func(v *procmap.VMA) { files.Resolve(p, m, v) })
 	}
 }
 
