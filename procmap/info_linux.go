@@ -19,6 +19,10 @@ import (
 func (p *Process) Info(i *Info) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
+	return p.info(s, i)
+}
+
+func (p *Process) info(s *scratch, i *Info) error {
 	old := *i
 	*i = Info{PID: p.pid, TID: p.tid, UID: ^uint32(0), GID: ^uint32(0)}
 
