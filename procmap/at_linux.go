@@ -23,6 +23,11 @@ var (
 	nameTask   = cname("task")
 )
 
+// threadSelf leads to the calling thread, below a mount of proc that shows it. /proc/self would
+// be a zombie, of which little can be read, once the first thread of the process has exited.
+// Requires at least Linux 3.17.
+const threadSelf = "/thread-self"
+
 // cname returns s with the NUL that the kernel wants. s must not hold one.
 func cname(s string) *byte { return &append([]byte(s), 0)[0] }
 

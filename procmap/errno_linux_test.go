@@ -66,23 +66,28 @@ func TestSourceChoice(t *testing.T) {
 		errno unix.Errno
 		ask   Source
 		want  Source // SourceAuto: an error
+		next  bool   // an error of the first Next instead of Open
 	}{
-		{0, SourceAuto, SourceIoctl},
-		{unix.ESRCH, SourceAuto, SourceIoctl},
-		{unix.ENOTTY, SourceAuto, SourceMaps},
-		{unix.EPERM, SourceAuto, SourceMaps},
-		{unix.EACCES, SourceAuto, SourceMaps},
-		{unix.ENOSYS, SourceAuto, SourceMaps},
-		{unix.ENOMEM, SourceAuto, SourceAuto},
-		{0, SourceIoctl, SourceIoctl},
-		{unix.ESRCH, SourceIoctl, SourceIoctl},
-		{unix.ENOTTY, SourceIoctl, SourceAuto},
-		{unix.EPERM, SourceIoctl, SourceAuto},
-		{0, SourceMaps, SourceMaps},
-		{unix.ENOTTY, SourceMaps, SourceMaps},
+		{0, SourceAuto, SourceIoctl, false},
+		{unix.ESRCH, SourceAuto, SourceIoctl, false},
+		{unix.ENOTTY, SourceAuto, SourceMaps, false},
+		{unix.EPERM, SourceAuto, SourceMaps, false},
+		{unix.EACCES, SourceAuto, SourceMaps, false},
+		{unix.ENOSYS, SourceAuto, SourceMaps, false},
+		{unix.ENOMEM, SourceAuto, SourceAuto, false},
+		{0, SourceIoctl, SourceIoctl, false},
+		{unix.ESRCH, SourceIoctl, SourceIoctl, false},
+		{unix.ENOTTY, SourceIoctl, SourceIoctl, true},
+		{unix.EPERM, SourceIoctl, SourceIoctl, true},
+		{0, SourceMaps, SourceMaps, false},
+		{unix.ENOTTY, SourceMaps, SourceMaps, false},
 	} {
-		k := &fakeKernel{before: func(int, *procmapQuery) unix.Errno { return test.errno }}
+		asked := 0
+		k := &fakeKernel{before: func(int, *procmapQuery) unix.Errno { asked++; return test.errno }}
 		m, err := k.open(t, Options{Source: test.ask}, nil)
+		if (asked == 1) != (test.ask == SourceAuto) {
+			t.Errorf("%s, errno %d: asked %d times", test.ask, test.errno, asked)
+		}
 		switch {
 		case test.want == SourceAuto:
 			if err == nil {
@@ -92,8 +97,18 @@ func TestSourceChoice(t *testing.T) {
 			t.Errorf("%s, errno %d: %v", test.ask, test.errno, err)
 		case m.Source() != test.want:
 			t.Errorf("%s, errno %d: source %s, want %s", test.ask, test.errno, m.Source(), test.want)
+		case test.next && !errors.Is(m.Next(new(VMA)), queryKind(test.errno)):
+			t.Errorf("%s, errno %d: the first Next does not tell", test.ask, test.errno)
 		}
 	}
+}
+
+// queryKind is what a query that the kernel answers with errno is for errors.Is.
+func queryKind(errno unix.Errno) error {
+	if errno == unix.ENOTTY {
+		return ErrNotSupported
+	}
+	return fs.ErrPermission
 }
 
 // TestTextFallback: the kernel has no query, and the options hold for the text all the same.
@@ -126,9 +141,16 @@ func TestSupported(t *testing.T) {
 	for errno, want := range map[unix.Errno]error{
 		unix.ENOTTY: ErrNotSupported, unix.EPERM: fs.ErrPermission, unix.EACCES: fs.ErrPermission,
 	} {
-		err := probe(func(uintptr, *procmapQuery) unix.Errno { return errno })
+		err := probe("/proc", func(uintptr, *procmapQuery) unix.Errno { return errno })
 		if !errors.Is(err, want) {
 			t.Errorf("%s: %v", unix.ErrnoName(errno), err)
 		}
+	}
+	// A proc that does not show this process says nothing about the kernel.
+	support.Lock()
+	support.known = false
+	support.Unlock()
+	if err := SupportedAt(t.TempDir()); err != nil {
+		t.Errorf("without this process there: %v", err)
 	}
 }

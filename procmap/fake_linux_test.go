@@ -34,13 +34,13 @@ func (k *fakeKernel) open(t *testing.T, o Options, text []byte) (*Maps, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMaps(f, o, k.query)
+	m, err := newMaps(f, o, k.query, o.Source == SourceAuto)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
 	t.Cleanup(func() { m.Close() })
-	k.calls = 0 // Open has asked once
+	k.calls = 0 // Open may have asked once
 	return m, nil
 }
 

@@ -30,7 +30,7 @@ type Origin uint8
 
 // The origins.
 const (
-	OriginNotAsked Origin = iota // BuildIDNone, or not a file
+	OriginNotAsked Origin = iota // BuildIDNone, BuildIDKernel without the ioctl, or not a file
 	OriginKernel                 // PROCMAP_QUERY
 	OriginFile                   // the ELF file's notes, read here
 	OriginAbsent                 // the file has none

@@ -119,6 +119,20 @@ func TestResolveNoFile(t *testing.T) {
 	}
 }
 
+// Where only the kernel is asked, and cannot be, nobody is.
+func TestResolveNobodyAsked(t *testing.T) {
+	p := openProcess(t, os.Getpid())
+	v, _ := findMapping(t, p, info(t, p).Exe)
+	for name, m := range map[string]*Maps{"none": nil, "text": openTest(t, os.Getpid(), Options{Source: SourceMaps})} {
+		if f := NewFiles(FilesOptions{Mode: BuildIDKernel}).Resolve(p, m, &v); f.Origin != OriginNotAsked || f.BuildID != "" {
+			t.Errorf("Maps %s: %+v", name, f)
+		}
+		if f := NewFiles(FilesOptions{}).Resolve(p, m, &v); f.Origin != OriginFile || f.GoBuildID == "" {
+			t.Errorf("Maps %s, everybody asked: %+v", name, f)
+		}
+	}
+}
+
 func TestResolveDevice(t *testing.T) {
 	// To open a socket would fail.
 	socket := filepath.Join(realTempDir(t), "socket")
@@ -179,11 +193,12 @@ func TestResolveRetries(t *testing.T) {
 	if f := files.Resolve(nil, nil, &gone); f.Origin != OriginGone {
 		t.Fatalf("%+v", f)
 	}
-	if os.Geteuid() == 0 {
+	t.Run("through map_files", func(t *testing.T) {
+		need.Root(t, "CAP_CHECKPOINT_RESTORE")
 		if f := files.Resolve(p, nil, &gone); f.Origin != OriginFile {
 			t.Errorf("%+v", f)
 		}
-	}
+	})
 }
 
 func TestResolveConcurrently(t *testing.T) {

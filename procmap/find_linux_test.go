@@ -131,8 +131,8 @@ const noteID = "0123456789abcdefghij"
 func TestBuildIDOfNote(t *testing.T) {
 	need.Kernel(t, "PROCMAP_QUERY with build IDs", 6, 12, Supported())
 	c := startChild(t, "elf")
-	found := false
 	for _, o := range []Options{{BuildID: true}, {}} {
+		found := false
 		m := c.open(o)
 		for v, err := range m.All() {
 			if err != nil {
@@ -147,14 +147,14 @@ func TestBuildIDOfNote(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			found = string(id) == noteID
-			if !found {
+			found = true
+			if string(id) != noteID {
 				t.Errorf("%s: build ID %q, want %q", v.Name, id, noteID)
 			}
 		}
-	}
-	if !found {
-		t.Error("file is not in the walk")
+		if !found {
+			t.Errorf("%+v: file is not in the walk", o)
+		}
 	}
 }
 

@@ -213,6 +213,16 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := Open(os.Getpid(), Options{Source: 9}); err == nil {
 		t.Error("source 9 is accepted")
 	}
+
+	// With SourceIoctl, Open does not ask: the first Next tells that nobody answers.
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(dir+"/1", 0o700), os.WriteFile(dir+"/1/maps", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	m := openTest(t, 1, Options{ProcFS: dir, Source: SourceIoctl})
+	if err := m.Next(new(VMA)); !errors.Is(err, ErrNotSupported) {
+		t.Errorf("next: %v, want ErrNotSupported", err)
+	}
 }
 
 func TestClose(t *testing.T) {

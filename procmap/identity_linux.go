@@ -14,7 +14,7 @@ func (f *Files) reopen(fd int, st *unix.Stat_t) (int, error) {
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	return atOpen(unix.AT_FDCWD, s.join(f.opt.ProcFS+"/self/fd", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+	return atOpen(unix.AT_FDCWD, s.join(f.opt.ProcFS+threadSelf+"/fd", fd), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
 }
 
 // identical reports whether the regular file behind fd, an O_PATH descriptor, is the one
@@ -38,7 +38,7 @@ func (f *Files) identical(fd int, st *unix.Stat_t, v *VMA) bool {
 
 // ownVMA returns the VMA of the calling process that covers addr.
 func (f *Files) ownVMA(addr uint64) (VMA, error) {
-	m, err := openMaps(unix.AT_FDCWD, f.opt.ProcFS+"/self/maps", Options{})
+	m, err := openMaps(unix.AT_FDCWD, f.opt.ProcFS+threadSelf+"/maps", Options{})
 	if err != nil {
 		return VMA{}, err
 	}

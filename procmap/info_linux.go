@@ -203,7 +203,8 @@ var homes struct {
 	of map[string]home // by procfs; a sync.Map would copy each key to the heap
 }
 
-// homeOf returns the home of procfs, which is found out once.
+// homeOf returns the home of procfs, which is found out once: what could not be found out,
+// for want of a descriptor perhaps, is asked for again.
 func homeOf(procfs string) home {
 	homes.RLock()
 	h, ok := homes.of[procfs]
@@ -211,7 +212,9 @@ func homeOf(procfs string) home {
 	if ok {
 		return h
 	}
-	h = findHome(procfs)
+	if h = findHome(procfs); h.namespace == 0 {
+		return h
+	}
 	homes.Lock()
 	defer homes.Unlock()
 	if homes.of == nil {
@@ -232,10 +235,12 @@ func findHome(procfs string) home {
 		return parseNamespace(b)
 	}
 	// The reader has one number in every namespace from procfs's down to its own.
-	if b, err := s.read(unix.AT_FDCWD, cname(procfs+"/self/status")); err == nil {
-		if parseStatus(b).depth <= 1 {
-			return home{namespace: ns("/self/ns/pid"), own: true}
-		}
+	b, err := s.read(unix.AT_FDCWD, cname(procfs+threadSelf+"/status"))
+	switch {
+	case err == nil && parseStatus(b).depth <= 1:
+		return home{namespace: ns(threadSelf + "/ns/pid"), own: true}
+	case err != nil && !errors.Is(err, unix.ENOENT): // ENOENT: the reader has no number there
+		return home{}
 	}
 	// Process 1 of a namespace is in it.
 	return home{namespace: ns("/1/ns/pid")}

@@ -30,11 +30,12 @@ func (f *Files) lookThrough(c *candidate, m *Maps) *File {
 	}
 
 	mode := f.opt.Mode
-	if mode == BuildIDNone {
+	ask := mode != BuildIDFile && m != nil && m.source == SourceIoctl
+	if mode == BuildIDNone || mode == BuildIDKernel && !ask {
 		return out
 	}
 	out.Origin = OriginAbsent
-	if mode != BuildIDFile && m != nil {
+	if ask {
 		id, err := m.BuildID(v)
 		switch {
 		case err != nil:

@@ -37,9 +37,10 @@ type Maps struct {
 // Open opens the address space of process pid, as it is named in the PID namespace of the
 // procfs at o.ProcFS.
 //
-// That there is no address space (see ErrGone) is told by the first Next or Find, not here.
-// SourceAuto reads the text where the kernel has no PROCMAP_QUERY or a policy blocks it;
-// Source tells. The error is ErrGone and fs.ErrNotExist if there is no such process, and
+// That there is no address space (see ErrGone), or with SourceIoctl no PROCMAP_QUERY (see
+// ErrNotSupported), is told by the first Next or Find, not here. SourceAuto asks once and
+// reads the text where the kernel has no PROCMAP_QUERY or a policy blocks it; Source tells.
+// The error is ErrGone and fs.ErrNotExist if there is no such process, and
 // fs.ErrPermission if it may not be looked into.
 //
 // With SourceIoctl requires at least Linux 6.11.
@@ -69,7 +70,7 @@ func openMaps(dirfd int, path string, o Options) (*Maps, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	f := os.NewFile(uintptr(fd), path)
-	m, err := newMaps(f, o, ioctlQuery)
+	m, err := newMaps(f, o, ioctlQuery, o.Source == SourceAuto)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -91,14 +92,20 @@ func FromFile(f *os.File, o Options) (*Maps, error) {
 		return nil, fmt.Errorf("check maps descriptor: file system type %#x is not procfs: %w",
 			st.Type, unix.EINVAL)
 	}
-	return newMaps(f, o, ioctlQuery)
+	return newMaps(f, o, ioctlQuery, o.Source != SourceMaps)
 }
 
-func newMaps(f *os.File, o Options, query queryFunc) (*Maps, error) {
-	m := &Maps{opts: o, file: f, fd: f.Fd(), query: query, bufs: newBuffers()}
-	if err := m.choose(); err != nil {
-		m.bufs.release()
-		return nil, err
+// newMaps makes a Maps of f. With try the kernel is asked once, which SourceAuto needs.
+func newMaps(f *os.File, o Options, query queryFunc, try bool) (*Maps, error) {
+	if o.Source > SourceMaps {
+		return nil, fmt.Errorf("open maps: invalid source %s", o.Source)
+	}
+	m := &Maps{opts: o, source: o.Source, file: f, fd: f.Fd(), query: query, bufs: newBuffers()}
+	if try {
+		if err := m.choose(); err != nil {
+			m.bufs.release()
+			return nil, err
+		}
 	}
 	// A Maps that is dropped without Close must not leave a pin behind. Its buffers are not
 	// used again: a VMA that is still in use may alias them.
@@ -118,14 +125,6 @@ func newMaps(f *os.File, o Options, query queryFunc) (*Maps, error) {
 
 // choose sets m.source to what the options ask for and the kernel has.
 func (m *Maps) choose() error {
-	m.source = m.opts.Source
-	switch m.source {
-	case SourceMaps:
-		return nil
-	case SourceAuto, SourceIoctl:
-	default:
-		return fmt.Errorf("open maps: invalid source %s", m.source)
-	}
 	m.bufs.prepare(0, queryCoveringOrNext, false, false)
 	errno := m.call()
 	switch {

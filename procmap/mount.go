@@ -34,14 +34,16 @@ func (h HidePID) String() string {
 
 // MountInfo says what a mount of proc shows to this reader.
 type MountInfo struct {
-	HidePID   HidePID
-	GID       uint32 // group that hidepid=noaccess and invisible do not hide from
-	SubsetPID bool   // subset=pid: processes alone, no /proc/sys, /proc/kallsyms ... Linux 5.8
+	HidePID HidePID
+	GID     uint32 // group that hidepid=noaccess and invisible do not hide from
 
 	// PIDNamespace is the inode number of the pid namespace that the numbers belong to; 0
 	// if that could not be found out. OwnPIDs: it is the caller's own.
 	PIDNamespace uint64
 	OwnPIDs      bool
+	// MountNamespace is the inode number of the caller's mount namespace, which paths are
+	// relative to; 0 if that could not be found out.
+	MountNamespace uint64
 
 	// Hidden: not all processes of the machine are listed for this reader.
 	Hidden bool
@@ -106,7 +108,7 @@ func unescapeOctal(b []byte) []byte {
 	return out
 }
 
-// parseProcOptions reads hidepid, gid and subset from the superblock options of a proc.
+// parseProcOptions reads hidepid and gid from the superblock options of a proc.
 func (m *MountInfo) parseProcOptions(super []byte) error {
 	for o := range bytes.SplitSeq(super, []byte(",")) {
 		key, value, _ := bytes.Cut(o, []byte("="))
@@ -117,8 +119,6 @@ func (m *MountInfo) parseProcOptions(super []byte) error {
 				return fmt.Errorf("parse mount option gid: %w", err)
 			}
 			m.GID = uint32(n)
-		case "subset":
-			m.SubsetPID = string(value) == "pid"
 		case "hidepid":
 			switch string(value) {
 			case "off", "0":

@@ -13,8 +13,7 @@ import (
 
 // Mount finds out what the proc mounted at procfs ("" is "/proc") shows to the calling
 // process with its present privileges. A pid namespace that cannot be found out counts as
-// one that hides processes. It needs no privilege; hidepid=ptraceable and subset exist since
-// Linux 5.8.
+// one that hides processes. It needs no privilege; hidepid=ptraceable exists since Linux 5.8.
 func Mount(procfs string) (MountInfo, error) {
 	var m MountInfo
 	procfs = procRoot(procfs)
@@ -27,6 +26,7 @@ func Mount(procfs string) (MountInfo, error) {
 	}
 	h := homeOf(procfs)
 	m.PIDNamespace, m.OwnPIDs = h.namespace, h.own
+	m.MountNamespace = ownNamespace(procfs, "mnt")
 	m.judge(mayTraceAll(procfs), inGroup(m.GID))
 	return m, nil
 }
@@ -40,9 +40,9 @@ func procOptions(procfs string) ([]byte, error) {
 	if fs.Type != unix.PROC_SUPER_MAGIC {
 		return nil, errors.New("not a proc file system")
 	}
-	text, err := os.ReadFile(procfs + "/self/mountinfo")
+	text, err := os.ReadFile(procfs + threadSelf + "/mountinfo")
 	if errors.Is(err, os.ErrNotExist) { // proc of a pid namespace that the reader is not in
-		text, err = os.ReadFile("/proc/self/mountinfo")
+		text, err = os.ReadFile("/proc" + threadSelf + "/mountinfo")
 	}
 	if err != nil {
 		return nil, err
@@ -91,13 +91,21 @@ func mayTraceAll(procfs string) bool {
 	if data[unix.CAP_SYS_PTRACE>>5].Effective&(1<<(unix.CAP_SYS_PTRACE&31)) == 0 {
 		return false
 	}
+	ns := ownNamespace(procfs, "user")
+	return ns == 0 || ns == initialUserNamespace // 0: no CONFIG_USER_NS, so there is one
+}
+
+// ownNamespace returns the inode number of the reader's namespace of a kind, 0 if it is not
+// to be found. A proc of a pid namespace that the reader is not in does not tell: then /proc
+// may.
+func ownNamespace(procfs, kind string) uint64 {
 	var b [64]byte
-	for _, path := range []string{procfs + "/self/ns/user", "/proc/self/ns/user"} {
-		if link, err := atLink(unix.AT_FDCWD, cname(path), b[:]); err == nil {
-			return parseNamespace(link) == initialUserNamespace
+	for _, root := range []string{procfs, "/proc"} {
+		if link, err := atLink(unix.AT_FDCWD, cname(root+threadSelf+"/ns/"+kind), b[:]); err == nil {
+			return parseNamespace(link)
 		}
 	}
-	return true // no CONFIG_USER_NS: there is one namespace
+	return 0
 }
 
 // inGroup reports whether gid is among the reader's groups.

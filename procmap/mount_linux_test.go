@@ -21,6 +21,9 @@ func TestMount(t *testing.T) {
 	if !m.OwnPIDs || m.PIDNamespace != st.Ino {
 		t.Errorf("%+v, own namespace %d", m, st.Ino)
 	}
+	if err := unix.Stat("/proc/self/ns/mnt", &st); err != nil || m.MountNamespace != st.Ino {
+		t.Errorf("mount namespace %d, want %d, %v", m.MountNamespace, st.Ino, err)
+	}
 	if _, err := Mount("/"); err == nil {
 		t.Error("/ is a proc")
 	}

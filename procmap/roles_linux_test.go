@@ -26,18 +26,19 @@ const (
 )
 
 var roles = map[string]func(arg string) error{
-	"hold":        func(string) error { return nil },
-	"comm":        setComm,
-	"owner":       setOwner,
-	"dead-leader": exitLeader,
-	"map":         mapExec,
-	"map-inside":  mapInside,
-	"memfd":       mapMemfd,
-	"zoo":         mapZoo,
-	"many":        mapMany,
-	"elf":         mapELF,
-	"limit":       mapLimit,
-	"ambiguous":   mapAmbiguous,
+	"hold":         func(string) error { return nil },
+	"comm":         setComm,
+	"owner":        setOwner,
+	"dead-leader":  exitLeader,
+	"look-at-self": lookAtSelf,
+	"map":          mapExec,
+	"map-inside":   mapInside,
+	"memfd":        mapMemfd,
+	"zoo":          mapZoo,
+	"many":         mapMany,
+	"elf":          mapELF,
+	"limit":        mapLimit,
+	"ambiguous":    mapAmbiguous,
 }
 
 // Roles run in init, where the goroutine is on the main thread: names, root directories
@@ -99,8 +100,15 @@ func setOwner(string) error {
 }
 
 // exitLeader ends the main thread while another one serves.
-func exitLeader(string) error {
+func exitLeader(string) error { return exitLeaderThen(func() error { return nil }) }
+
+// exitLeaderThen ends the main thread while another one serves if look returns nil.
+func exitLeaderThen(look func() error) error {
 	go func() {
+		if err := look(); err != nil {
+			fmt.Fprintln(os.Stderr, "child:", err)
+			os.Exit(1)
+		}
 		serve()
 		os.Exit(0)
 	}()

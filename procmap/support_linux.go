@@ -21,13 +21,20 @@ var support struct {
 // module (fs.ErrPermission). Only the first two are remembered.
 //
 // Whether a given process may be looked into is another question: see Open.
-func Supported() error {
+func Supported() error { return SupportedAt("") }
+
+// SupportedAt is Supported where proc is mounted at procfs; "" is "/proc". If that is a proc
+// of a pid namespace that the caller is not in, /proc is used after all.
+func SupportedAt(procfs string) error {
 	support.Lock()
 	defer support.Unlock()
 	if support.known {
 		return support.err
 	}
-	err := probe(ioctlQuery)
+	err := probe(procRoot(procfs), ioctlQuery)
+	if errors.Is(err, unix.ENOENT) {
+		err = probe("/proc", ioctlQuery)
+	}
 	if err == nil || errors.Is(err, ErrNotSupported) {
 		support.known = true
 		support.err = err
@@ -35,10 +42,9 @@ func Supported() error {
 	return err
 }
 
-// probe asks about this thread. /proc/self would be a zombie once the first thread of the
-// process has exited.
-func probe(query queryFunc) error {
-	const path = "/proc/thread-self/maps"
+// probe asks about this thread.
+func probe(procfs string, query queryFunc) error {
+	path := procfs + threadSelf + "/maps"
 	fd, err := atOpen(unix.AT_FDCWD, cname(path), unix.O_RDONLY)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", path, err)

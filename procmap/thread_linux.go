@@ -63,10 +63,18 @@ func (p *Process) listedThread(last bool) (*Process, error) {
 	}
 	for _, tid := range tids {
 		fd, err := openTask(p.procfs, tid)
-		if err != nil {
+		if errors.Is(err, ErrGone) {
 			continue
 		}
-		if !p.owns(fd) {
+		if err != nil {
+			return nil, err
+		}
+		owns, err := p.owns(fd)
+		if err != nil {
+			unix.Close(fd)
+			return nil, err
+		}
+		if !owns {
 			unix.Close(fd)
 			continue
 		}
@@ -82,13 +90,16 @@ func (p *Process) listedThread(last bool) (*Process, error) {
 
 // owns reports whether the directory fd is that of a running thread of p. The number alone
 // does not say so: it may have been given to another process after the listing.
-func (p *Process) owns(fd int) bool {
+func (p *Process) owns(fd int) (bool, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	b, err := s.read(fd, nameStatus)
+	if goneErrno(err) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, fmt.Errorf("read status of a thread of process %d: %w", p.pid, err)
 	}
 	st := parseStatus(b)
-	return st.tgid == p.pid && !deadState(st.state)
+	return st.tgid == p.pid && !deadState(st.state), nil
 }

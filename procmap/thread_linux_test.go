@@ -31,17 +31,17 @@ func TestLiveThreadShortLived(t *testing.T) {
 // The directory of a thread says whose it is; its number does not.
 func TestOwns(t *testing.T) {
 	p := openProcess(t, startChild(t, "hold").PID)
-	if !p.owns(p.Fd()) {
-		t.Error("a process does not own its leader")
+	if owns, err := p.owns(p.Fd()); !owns || err != nil {
+		t.Errorf("a process does not own its leader: %v", err)
 	}
-	if p.owns(openProcess(t, os.Getpid()).Fd()) {
-		t.Error("a process owns a thread of another one")
+	if owns, err := p.owns(openProcess(t, os.Getpid()).Fd()); owns || err != nil {
+		t.Errorf("a process owns a thread of another one: %v", err)
 	}
 	zombie := startChild(t, "hold")
 	z := openProcess(t, zombie.PID)
 	zombie.kill()
-	if z.owns(z.Fd()) {
-		t.Error("a thread that has exited counts as running")
+	if owns, err := z.owns(z.Fd()); owns || err != nil {
+		t.Errorf("a thread that has exited counts as running: %v", err)
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	Procmap = "procmap" // the ioctl, and the privileges to read every process
 	BPF     = "bpf"     // BTF, ring buffer, tp_btf and the task_vma iterator
 	Tools   = "tools"   // programs that .ci/setup installs
+	// AnonNames is names of anonymous memory, which many kernels are built without.
+	AnonNames = "anon-names"
 )
 
 // Skip skips the test because of what is missing, or fails it if key is required.
