@@ -47,8 +47,8 @@ func Support() []Feature {
 }
 
 // raiseMemlock lifts RLIMIT_MEMLOCK, against which BPF memory counts before Linux 5.11, and
-// returns what puts it back. Where lifting is refused, loading says what is wrong. (cilium's
-// own helper costs every program that imports it a map at start-up.)
+// returns what puts it back. Where lifting is refused, so is loading, as a rule: both take
+// privileges. (cilium's own helper costs every program that imports it a map at start-up.)
 func raiseMemlock() (restore func()) {
 	var old unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_MEMLOCK, &old) != nil ||
@@ -71,7 +71,7 @@ func tryLoad(kind ebpf.ProgramType, attach ebpf.AttachType, to string) error {
 }
 
 // cause leaves out what says nothing about a program of two instructions: the verifier's
-// log, and the advice to raise RLIMIT_MEMLOCK, which Support has done.
+// log, and the advice to raise RLIMIT_MEMLOCK, which Support has tried.
 func cause(err error) error {
 	var verifier *ebpf.VerifierError
 	switch {

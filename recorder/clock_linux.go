@@ -29,7 +29,7 @@ func readClocks() (format.Clocks, error) {
 				return best, fmt.Errorf("read clock %d: %w", c.id, err)
 			}
 		}
-		between := uint32(last.Nano() - first.Nano())
+		between := uncertainty(uint64(last.Nano() - first.Nano()))
 		if i == 0 || between < best.Uncertainty {
 			best = format.Clocks{
 				Monotonic: uint64(first.Nano()), Boottime: uint64(boot.Nano()), Realtime: uint64(real.Nano()),
@@ -37,13 +37,17 @@ func readClocks() (format.Clocks, error) {
 			}
 		}
 	}
-	if perf, at, uncertainty, err := readPerfClock(); err == nil {
+	if perf, at, within, err := readPerfClock(); err == nil {
 		// Both clocks run at the same pace over the microseconds in between.
 		best.Perf = perf - at + best.Monotonic
-		best.PerfUncertainty = uncertainty
+		best.PerfUncertainty = within
 	}
 	return best, nil
 }
+
+// uncertainty is how long a reading took, in ns, as far as the record has room for it: up to
+// 4.3 s. The machine may have been stopped for longer.
+func uncertainty(ns uint64) uint32 { return uint32(min(ns, math.MaxUint32)) }
 
 // anchor ties Go's clock, which is read without a system call, to CLOCK_MONOTONIC, which Go
 // does not tell: both advance alike.

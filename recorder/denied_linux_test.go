@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"syscall"
@@ -89,22 +90,45 @@ func TestDenied(t *testing.T) {
 	})
 }
 
-// TestSourceNotThere: a recording that was asked for with the ioctl is not made without.
+// TestSourceNotThere: without the ioctl the text is read instead, unless what was asked for is
+// not to be had from it.
 func TestSourceNotThere(t *testing.T) {
-	if procmap.Supported() == nil {
-		rec, err := New(Options{Source: procmap.SourceIoctl})
-		if err != nil || rec.Host().Source != format.SourceIoctl {
-			t.Errorf("%v", err)
+	defer func() { supported = procmap.SupportedAt }()
+	for _, missing := range []error{nil, &procmap.UnsupportedError{Feature: "PROCMAP_QUERY"}, fs.ErrPermission} {
+		supported = func(string) error { return missing }
+		text, ioctl := format.SourceMaps, format.SourceIoctl
+		auto := ioctl
+		if missing != nil {
+			auto = text
 		}
-		return
+		for _, tc := range []struct {
+			o     Options
+			want  format.Source
+			needs bool // the ioctl
+		}{
+			{Options{}, auto, false},
+			{Options{BuildID: procmap.BuildIDFile}, auto, false},
+			{Options{Source: procmap.SourceMaps}, text, false},
+			{Options{Source: procmap.SourceIoctl}, ioctl, true},
+			{Options{BuildID: procmap.BuildIDKernel}, ioctl, true},
+		} {
+			rec, err := New(tc.o)
+			switch {
+			case tc.needs && missing != nil:
+				if !errors.Is(err, missing) {
+					t.Errorf("%+v with %v: error is %v", tc.o, missing, err)
+				}
+			case err != nil || rec.Host().Source != tc.want:
+				t.Errorf("%+v with %v: %v, want source %s", tc.o, missing, err, tc.want)
+			}
+		}
 	}
-	if _, err := New(Options{Source: procmap.SourceIoctl}); !errors.Is(err, procmap.ErrNotSupported) {
-		t.Errorf("error is %v, want ErrNotSupported", err)
+	c := startHard(t, "wait")
+	s := take(t, Options{PIDs: []int{c.PID}}) // falls back
+	if p := s.wantStatus(t, c.PID, format.WalkComplete); p.Source != format.SourceMaps {
+		t.Errorf("source is %s, want %s", p.Source, format.SourceMaps)
 	}
-	rec, err := New(Options{})
-	if err != nil || rec.Host().Source != format.SourceMaps {
-		t.Errorf("without the ioctl: %v", err)
-	}
+	s.checkTruth(t, c.PID)
 }
 
 // TestNoProc: a directory that is no proc is an error, not an empty snapshot.

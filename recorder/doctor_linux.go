@@ -95,7 +95,7 @@ func (e *examination) kernel() {
 }
 
 func (e *examination) query() {
-	switch err := procmap.Supported(); {
+	switch err := procmap.SupportedAt(e.procfs); {
 	case err == nil:
 		e.add("snapshot", "PROCMAP_QUERY", Works, "", "the ioctl answers; --source=auto uses it")
 	case errors.Is(err, procmap.ErrNotSupported):

@@ -31,7 +31,7 @@ func (r *Recorder) describeHost() (*format.Host, error) {
 		PageSize:       uint32(os.Getpagesize()),
 		CPUs:           onlineCPUs(),
 		PIDNamespace:   r.mount.PIDNamespace,
-		MountNamespace: namespaceInode(o.ProcFS + "/self/ns/mnt"),
+		MountNamespace: r.mount.MountNamespace,
 		Source:         formatSource(r.source),
 		BuildID:        format.BuildIDMode(o.BuildID),
 		Content:        o.content(),
@@ -63,17 +63,6 @@ func onlineCPUs() uint32 {
 		}
 		n += uint32(b - a + 1)
 	}
-	return n
-}
-
-// namespaceInode returns the number in "pid:[4026531836]", 0 if path cannot be read.
-func namespaceInode(path string) uint64 {
-	target, err := os.Readlink(path)
-	if err != nil {
-		return 0
-	}
-	_, number, _ := strings.Cut(target, "[")
-	n, _ := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64)
 	return n
 }
 

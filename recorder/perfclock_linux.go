@@ -15,7 +15,7 @@ import (
 // thread is named, and naming it what it is called already changes nothing. It returns the
 // stamp, the CLOCK_MONOTONIC in the middle of the reading, and how long the reading took,
 // all in ns. Works without privileges up to kernel.perf_event_paranoid 2.
-func readPerfClock() (perf, at uint64, uncertainty uint32, err error) {
+func readPerfClock() (perf, at uint64, within uint32, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	attr := unix.PerfEventAttr{
@@ -57,5 +57,5 @@ func readPerfClock() (perf, at uint64, uncertainty uint32, err error) {
 		return 0, 0, 0, fmt.Errorf("read perf ring: record of type %d and size %d instead of PERF_RECORD_COMM", kind, size)
 	}
 	perf = binary.NativeEndian.Uint64(data[size-8:])
-	return perf, before + (after-before)/2, uint32(after - before), nil
+	return perf, before + (after-before)/2, uncertainty(after - before), nil
 }

@@ -23,6 +23,9 @@ type Recorder struct {
 	walkProcess func(*snapshot, *job) *walk
 }
 
+// supported is procmap.SupportedAt. Tests put a kernel without the ioctl here.
+var supported = procmap.SupportedAt
+
 // New looks at the machine and decides how it will be recorded. The error is one of
 // procmap.ErrNotSupported's kind when o asks for what this kernel does not have.
 func New(o Options) (*Recorder, error) {
@@ -40,23 +43,24 @@ func New(o Options) (*Recorder, error) {
 		return nil, fmt.Errorf("use build ID mode: %w", err)
 	}
 	r := &Recorder{options: o, source: o.Source, walkProcess: (*snapshot).walk}
-	if o.Source != procmap.SourceMaps {
-		err := procmap.Supported()
-		switch {
-		case err == nil:
-			r.source = procmap.SourceIoctl
-		case o.Source == procmap.SourceAuto:
-			r.source = procmap.SourceMaps
-		default:
-			return nil, fmt.Errorf("use source %s: %w", o.Source, err)
-		}
-	}
 	var err error
 	if r.mount, err = procmap.Mount(o.ProcFS); err != nil {
 		return nil, fmt.Errorf("find out what %s shows: %w; mount proc there", o.ProcFS, err)
 	}
-	if r.source == procmap.SourceMaps && o.BuildID == procmap.BuildIDKernel {
-		return nil, errors.New("use build IDs of the kernel: the text source has none; choose auto, file or none")
+	noIoctl := errors.New("the text source has none")
+	if o.Source != procmap.SourceMaps {
+		noIoctl = supported(o.ProcFS)
+		switch {
+		case noIoctl == nil:
+			r.source = procmap.SourceIoctl
+		case o.Source == procmap.SourceAuto:
+			r.source = procmap.SourceMaps
+		default:
+			return nil, fmt.Errorf("use source %s: %w", o.Source, noIoctl)
+		}
+	}
+	if noIoctl != nil && o.BuildID == procmap.BuildIDKernel {
+		return nil, fmt.Errorf("use build IDs of the kernel: %w; choose auto, file or none", noIoctl)
 	}
 	host, err := r.describeHost()
 	if err != nil {
@@ -87,7 +91,6 @@ func (r *Recorder) Run(ctx context.Context, sink Sink) (Stats, error) {
 		files:    procmap.NewFiles(procmap.FilesOptions{Mode: r.options.BuildID, ProcFS: r.options.ProcFS}),
 		sharing:  sharing{spaces: new(procmap.Spaces)},
 		distinct: make(map[fileKey]struct{}),
-		flushed:  begun,
 	}
 	err := s.take(ctx)
 	s.stats.Elapsed = time.Since(begun)

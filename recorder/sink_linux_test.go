@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vmasnap/vmasnap/format"
@@ -99,6 +101,47 @@ func TestFlush(t *testing.T) {
 			t.Errorf("error is %v, want %v", err, want)
 		}
 		waitForGoroutines(t, 0)
+	}
+}
+
+// flushTimes is a Sink that keeps when it was flushed.
+type flushTimes struct {
+	discard
+	at []time.Time
+}
+
+func (f *flushTimes) Flush() error {
+	f.at = append(f.at, time.Now())
+	return nil
+}
+
+// TestFlushInterval: no more than that is ever lost, however often the watcher looks.
+func TestFlushInterval(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Second, DefaultWalkTimeout, time.Hour} {
+		rec, err := New(Options{PIDs: []int{os.Getpid()}, WalkTimeout: timeout, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.walkProcess = func(s *snapshot, j *job) *walk {
+			for range 100 { // 10 s, with answers
+				time.Sleep(100 * time.Millisecond)
+				j.steps.Add(1)
+			}
+			return &walk{process: format.Process{Status: format.WalkVanished}}
+		}
+		var sink flushTimes
+		synctest.Test(t, func(t *testing.T) {
+			last := time.Now()
+			if _, err := rec.Run(t.Context(), &sink); err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range append(sink.at, time.Now()) {
+				if at.Sub(last) > flushInterval {
+					t.Errorf("timeout %s: %s between two flushes", timeout, at.Sub(last))
+				}
+				last = at
+			}
+		})
 	}
 }
 

@@ -20,7 +20,6 @@ type snapshot struct {
 
 	files    *procmap.Files // shared by the workers
 	sharing  sharing
-	flushed  time.Time
 	distinct map[fileKey]struct{}
 
 	pids    []int
@@ -103,6 +102,8 @@ func (s *snapshot) walkAll(ctx context.Context) error {
 	defer s.stopWorkers()
 	tick := time.NewTicker(s.watchPeriod())
 	defer tick.Stop()
+	flush := time.NewTicker(flushInterval)
+	defer flush.Stop()
 	for done := 0; done < len(s.pids); {
 		var err error
 		select {
@@ -111,10 +112,10 @@ func (s *snapshot) walkAll(ctx context.Context) error {
 			done++
 		case <-tick.C:
 			var n int
-			if n, err = s.watch(ctx); err == nil {
-				err = s.flush()
-			}
+			n, err = s.watch(ctx)
 			done += n
+		case <-flush.C:
+			err = s.flush()
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}

@@ -62,7 +62,7 @@ func (s *snapshot) walkOnce(w *walk, j *job) error {
 	}
 	defer p.Close()
 	j.steps.Add(1)
-	if err := p.Info(&w.info); err != nil {
+	if err := w.look(p); err != nil {
 		return err
 	}
 	j.tell(&w.info)
@@ -77,13 +77,27 @@ func (s *snapshot) walkOnce(w *walk, j *job) error {
 	return s.walkMaps(w, j, p)
 }
 
+// look reads what the process is. To be out of descriptors is the recorder's own trouble; what
+// else could not be read is left out of the record.
+func (w *walk) look(p *procmap.Process) error {
+	if err := p.Info(&w.info); err != nil {
+		return err
+	}
+	if outOfFiles(w.info.Err) {
+		return w.info.Err
+	}
+	return nil
+}
+
+func outOfFiles(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+
 // walkThread lets a thread answer in the place of its leader, which has exited. Such
 // threads may end as fast as they are found; that is no end of the process.
 func (s *snapshot) walkThread(w *walk, j *job, leader *procmap.Process) error {
 	thread, err := leader.LiveThread()
 	if err == nil {
 		defer thread.Close()
-		if err = thread.Info(&w.info); err == nil {
+		if err = w.look(thread); err == nil {
 			err = s.walkMaps(w, j, thread)
 		}
 	}
@@ -150,7 +164,7 @@ func (s *snapshot) walkLimit() uint64 { return 12 * uint64(s.options.WalkTimeout
 // replaced returns an error unless the process still has the address space that was walked.
 // The ioctl notices an exec by itself, the text just ends early. No numbers at all have
 // both a process that is exiting and one that is in the middle of an exec; the next try
-// tells them apart.
+// tells them apart, and conclude after the last one.
 func (s *snapshot) replaced(w *walk, p *procmap.Process) error {
 	mm, err := p.MM()
 	if err != nil {
@@ -187,6 +201,8 @@ func (s *snapshot) conclude(w *walk, j *job, err error) {
 	p := &w.process
 	p.WalkTime = Now() - p.Time
 	switch {
+	case outOfFiles(err):
+		w.fatal = fmt.Errorf("%w: raise the limit (ulimit -n)", err)
 	case errors.Is(err, procmap.ErrGone), errors.Is(err, fs.ErrNotExist):
 		p.Status = format.WalkVanished
 	case w.info.KernelThread:
@@ -197,14 +213,12 @@ func (s *snapshot) conclude(w *walk, j *job, err error) {
 		p.Status = format.WalkComplete
 	case errors.Is(err, errEndless):
 		p.Status = format.WalkTimeout
-	case errors.Is(err, errReplaced) && w.info.MM == (procmap.MMKey{}) && !w.info.Zombie():
-		p.Status = format.WalkVanished // no address space left, and not yet a zombie
+	case errors.Is(err, errReplaced) && s.ended(&w.info):
+		p.Status = format.WalkVanished
 	case errors.Is(err, errReplaced):
 		p.Status = format.WalkRaced
 	case errors.Is(err, fs.ErrPermission):
 		p.Status = format.WalkDenied
-	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		w.fatal = fmt.Errorf("%w: raise the limit (ulimit -n)", err)
 	default:
 		p.Status = format.WalkFailed
 	}
@@ -221,6 +235,24 @@ func (s *snapshot) conclude(w *walk, j *job, err error) {
 		m := &w.mmaps[i]
 		m.Time, m.PID, m.TID = p.Time, p.PID, p.TID
 	}
+}
+
+// ended reports whether a process that was found without an address space has ended by now. It
+// may also have been in the middle of an exec, and go on.
+func (s *snapshot) ended(was *procmap.Info) bool {
+	if was.MM != (procmap.MMKey{}) || was.Zombie() {
+		return false
+	}
+	p, err := procmap.OpenProcess(s.options.ProcFS, was.PID)
+	if err != nil {
+		return errors.Is(err, procmap.ErrGone)
+	}
+	defer p.Close()
+	var is procmap.Info
+	if err := p.Info(&is); err != nil {
+		return errors.Is(err, procmap.ErrGone)
+	}
+	return is.Zombie() && is.Threads <= 1
 }
 
 // timedOut is the record of a process whose walk was given up: what the worker has told of

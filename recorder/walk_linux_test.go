@@ -47,12 +47,15 @@ func TestCut(t *testing.T) {
 // TestConclude: what each outcome of a pass is called, and that half an address space is not
 // kept.
 func TestConclude(t *testing.T) {
-	alive := procmap.Info{PID: 5, TID: 5, State: 'S', Threads: 1}
+	var alive procmap.Info
 	if err := selfInfo(&alive); err != nil {
 		t.Fatal(err)
 	}
-	gone := alive
-	gone.MM = procmap.MMKey{}
+	// Seen without an address space: one in the middle of an exec, one that is a zombie by now,
+	// and one that is gone.
+	execs, exits, gone := alive, alive, alive
+	execs.MM, exits.MM, gone.MM = procmap.MMKey{}, procmap.MMKey{}, procmap.MMKey{}
+	exits.PID, gone.PID = startHard(t, "zombie").other, 1<<30
 	kernel := procmap.Info{PID: 2, TID: 2, KernelThread: true}
 	zombie := procmap.Info{PID: 6, TID: 6, State: 'Z', Threads: 1}
 	for _, tc := range []struct {
@@ -69,16 +72,19 @@ func TestConclude(t *testing.T) {
 		{"gone", alive, fmt.Errorf("x: %w", procmap.ErrGone), format.WalkVanished, 0, false},
 		{"not there", alive, fs.ErrNotExist, format.WalkVanished, 0, false},
 		{"replaced", alive, errReplaced, format.WalkRaced, 0, false},
+		{"in the middle of an exec", execs, errReplaced, format.WalkRaced, 0, false},
+		{"a zombie by now", exits, errReplaced, format.WalkVanished, 0, false},
 		{"no address space any more", gone, errReplaced, format.WalkVanished, 0, false},
 		{"endless", alive, errEndless, format.WalkTimeout, 0, false},
 		{"denied", alive, unix.EACCES, format.WalkDenied, unix.EACCES, false},
 		{"other", alive, unix.EIO, format.WalkFailed, unix.EIO, false},
 		{"our own limit", alive, unix.EMFILE, format.WalkUnknown, 0, true},
+		{"our own limit, kernel thread", kernel, unix.ENFILE, format.WalkUnknown, 0, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := walk{info: tc.info, mmaps: []format.Mmap{{Start: 1, Length: 2}}}
 			w.process.ExcludedVDSO, w.process.ExcludedAnonExec = 1, 1
-			new(snapshot).conclude(&w, &job{pid: tc.info.PID}, tc.err)
+			(&snapshot{Recorder: new(Recorder)}).conclude(&w, &job{pid: tc.info.PID}, tc.err)
 			p := &w.process
 			if p.Status != tc.want || p.Errno != uint32(tc.errno) || (w.fatal != nil) != tc.fatal {
 				t.Errorf("%s, errno %d, fatal %v; want %s, %d, %v", p.Status, p.Errno, w.fatal, tc.want, tc.errno, tc.fatal)
@@ -94,6 +100,29 @@ func TestConclude(t *testing.T) {
 				t.Errorf("%v hides %v", w.fatal, tc.err)
 			}
 		})
+	}
+}
+
+// TestLookNoFiles: a record must not lack what the recorder had no descriptor left for.
+func TestLookNoFiles(t *testing.T) {
+	p, err := procmap.OpenProcess("", unix.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err = new(walk).look(p)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, unix.EMFILE) {
+		t.Errorf("error is %v, want EMFILE", err)
 	}
 }
 

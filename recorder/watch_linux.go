@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// watchPeriod is how often watch is called, and flush with it.
+// watchPeriod is how often watch is called.
 func (s *snapshot) watchPeriod() time.Duration {
-	return min(max(s.options.WalkTimeout/16, time.Millisecond), flushInterval)
+	return min(max(s.options.WalkTimeout/16, time.Millisecond), time.Second)
 }
 
 // maxWorkers bounds how many walks are waited for at the same time. Workers whose walks
@@ -60,12 +60,10 @@ func (s *snapshot) watch(ctx context.Context) (settled int, err error) {
 // flushInterval bounds what is lost when the recorder is killed.
 const flushInterval = time.Second
 
-// flush closes the sink's frame, if it has such a thing and it is time.
+// flush closes the sink's frame, if it has such a thing.
 func (s *snapshot) flush() error {
-	f, ok := s.sink.(interface{ Flush() error })
-	if !ok || time.Since(s.flushed) < flushInterval {
-		return nil
+	if f, ok := s.sink.(interface{ Flush() error }); ok {
+		return f.Flush()
 	}
-	s.flushed = time.Now()
-	return f.Flush()
+	return nil
 }
