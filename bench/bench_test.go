@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/recorder"
@@ -64,13 +66,70 @@ func TestSameVMAs(t *testing.T) {
 			t.Errorf("%s sees %d VMAs, %s %d", w.name, got.own, walkers[0].name, want)
 		}
 	}
-	l, err := startLimit(compileLimit(t), "buildid", p.own)
-	if err != nil {
-		t.Fatal(err)
+	for _, what := range loopKinds {
+		l, err := startLimit(compileLimit(t), what, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.stop()
+		if _, got, err := l.pass(); err != nil || got.own != want || got.all < want {
+			t.Errorf("the C loop (%s) sees %+v, %s %d: %v", what, got, walkers[0].name, want, err)
+		}
 	}
-	defer l.stop()
-	if _, got, err := l.pass(); err != nil || got != want {
-		t.Errorf("the C loop sees %d VMAs, %s %d: %v", got, walkers[0].name, want, err)
+
+	// A run in which they do not agree is none.
+	wrong := walker{name: "wrong", open: func(*population) func() (tally, error) {
+		return func() (tally, error) { return tally{all: want + 1, own: want + 1}, nil }
+	}}
+	tools := tools{limit: compileLimit(t)}
+	if err := tools.compareWalkers(p, []walker{wrong}, 1); err == nil || !strings.Contains(err.Error(), "C loop") {
+		t.Errorf("error is %v, want the C loop to differ", err)
+	}
+}
+
+// TestEachLine: lines that come in pieces, and one that does not fit.
+func TestEachLine(t *testing.T) {
+	for text, fits := range map[string]bool{"": true, "a\nbcd\n\nefg\n": true, "a\nbcdefgh\n": false} {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		_, err = eachLine(int(f.Fd()), make([]byte, 4), func(line []byte) bool {
+			got += string(line) + "\n"
+			return true
+		})
+		if (err == nil) != fits || fits && got != text || !fits && !errors.Is(err, errLongLine) {
+			t.Errorf("%q: got %q, %v", text, got, err)
+		}
+	}
+}
+
+// TestPopulationDies: one that is never ready does not hold up the run for ever.
+func TestPopulationDies(t *testing.T) {
+	dir := t.TempDir()
+	// Asked for its name, the first program tells that of the second, which never says "r".
+	for name, text := range map[string]string{"python3": "echo " + dir + "/dies", "dies": "read x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	old := readyTimeout
+	defer func() { readyTimeout = old }()
+	readyTimeout = 100 * time.Millisecond
+	if p, err := startPopulation(2); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error is %v, want os.ErrDeadlineExceeded", err)
+		if err == nil {
+			p.stop()
+		}
 	}
 }
 
@@ -142,9 +201,9 @@ func name(s string) string {
 func BenchmarkWalk(b *testing.B) {
 	p := testPopulation(b)
 	benchmarkWalkers(b, p, "")
-	for _, what := range []string{"names", "buildid"} {
+	for _, what := range loopKinds {
 		b.Run("bare-C-loop-"+what, func(b *testing.B) {
-			l, err := startLimit(compileLimit(b), what, p.all)
+			l, err := startLimit(compileLimit(b), what, p)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -155,7 +214,7 @@ func BenchmarkWalk(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				vmas += n
+				vmas += n.all
 			}
 			report(b, vmas)
 		})

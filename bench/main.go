@@ -190,6 +190,9 @@ func (t *tools) walks(p *population, rounds int) error {
 	return t.compareWalkers(p, walkers, rounds)
 }
 
+// loopKinds is what the two C loops ask for.
+var loopKinds = []string{"names", "buildid"}
+
 func (t *tools) compareWalkers(p *population, walkers []walker, rounds int) error {
 	type result struct {
 		wall, cpu, allocs samples
@@ -202,8 +205,8 @@ func (t *tools) compareWalkers(p *population, walkers []walker, rounds int) erro
 	}
 	limits := make([]samples, 2)
 	var loops []*limit
-	for _, what := range []string{"names", "buildid"} {
-		l, err := startLimit(t.limit, what, p.all)
+	for _, what := range loopKinds {
+		l, err := startLimit(t.limit, what, p)
 		if err != nil {
 			return err
 		}
@@ -238,11 +241,14 @@ func (t *tools) compareWalkers(p *population, walkers []walker, rounds int) erro
 			r.allocs = append(r.allocs, float64(after.Mallocs-before.Mallocs))
 		}
 		for i, l := range loops {
-			ns, vmas, err := l.pass()
+			ns, got, err := l.pass()
 			if err != nil {
 				return err
 			}
-			limitVMAs = vmas
+			if want := results[0].last.own; got.own != want {
+				return fmt.Errorf("the C loop (%s) sees %d VMAs of the population, %s %d", loopKinds[i], got.own, walkers[0].name, want)
+			}
+			limitVMAs = got.all
 			if round > 0 {
 				limits[i] = append(limits[i], ns)
 			}

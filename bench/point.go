@@ -84,35 +84,24 @@ func resolveByText(pid int, addrs []uint64, buf []byte) (sum uint64, reads int, 
 		return 0, 0, err
 	}
 	defer syscall.Close(fd)
-	for have := 0; len(addrs) > 0; {
-		n, err := syscall.Read(fd, buf[have:])
-		reads++
-		if err != nil || n <= 0 {
-			return 0, reads, errors.Join(err, fmt.Errorf("%d addresses are not mapped", len(addrs)))
+	reads, err = eachLine(fd, buf, func(line []byte) bool {
+		dash := bytes.IndexByte(line, '-')
+		space := dash + 1 + bytes.IndexByte(line[dash+1:], ' ')
+		end := hex(line[dash+1 : space])
+		if addrs[0] >= end {
+			return true
 		}
-		rest := buf[:have+n]
-		for len(addrs) > 0 {
-			newline := bytes.IndexByte(rest, '\n')
-			if newline < 0 {
-				break
-			}
-			line := rest[:newline]
-			rest = rest[newline+1:]
-			dash := bytes.IndexByte(line, '-')
-			space := dash + 1 + bytes.IndexByte(line[dash+1:], ' ')
-			end := hex(line[dash+1 : space])
-			if addrs[0] >= end {
-				continue
-			}
-			start := hex(line[:dash])
-			line = line[space+len(" r-xp "):]
-			offset := hex(line[:bytes.IndexByte(line, ' ')])
-			for len(addrs) > 0 && addrs[0] < end {
-				sum += addrs[0] - start + offset
-				addrs = addrs[1:]
-			}
+		start := hex(line[:dash])
+		line = line[space+len(" r-xp "):]
+		offset := hex(line[:bytes.IndexByte(line, ' ')])
+		for len(addrs) > 0 && addrs[0] < end {
+			sum += addrs[0] - start + offset
+			addrs = addrs[1:]
 		}
-		have = copy(buf, rest)
+		return len(addrs) > 0
+	})
+	if err != nil || len(addrs) > 0 {
+		return 0, reads, errors.Join(err, fmt.Errorf("%d addresses are not mapped", len(addrs)))
 	}
 	return sum, reads, nil
 }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vmasnap/vmasnap/procmap"
 )
@@ -25,6 +27,9 @@ type population struct {
 
 // idle is what each process of the population runs.
 const idle = `import sys; sys.stdout.write("r"); sys.stdout.flush(); sys.stdin.read()`
+
+// readyTimeout is how long the population gets to start. Tests shorten it.
+var readyTimeout = 5 * time.Minute
 
 // startPopulation starts n idle processes of python3 and waits until each of them idles.
 func startPopulation(n int) (*population, error) {
@@ -57,7 +62,12 @@ func startPopulation(n int) (*population, error) {
 	}
 	stdin.Close()
 	stdout.Close()
-	if _, err := io.ReadFull(ready, make([]byte, n)); err != nil {
+	// One that dies leaves the pipe open at its siblings.
+	err = ready.SetReadDeadline(time.Now().Add(readyTimeout))
+	if err == nil {
+		_, err = io.ReadFull(ready, make([]byte, n))
+	}
+	if err != nil {
 		p.stop()
 		return nil, fmt.Errorf("wait for population: %w", err)
 	}
@@ -127,9 +137,10 @@ type limit struct {
 
 var errNoIoctl = errors.New("kernel has no PROCMAP_QUERY")
 
-func startLimit(binary, what string, pids []int) (*limit, error) {
-	args := []string{what}
-	for _, pid := range pids {
+func startLimit(binary, what string, p *population) (*limit, error) {
+	args := []string{what, strconv.Itoa(len(p.own))}
+	others := slices.DeleteFunc(slices.Clone(p.all), func(pid int) bool { return p.isOwn[pid] })
+	for _, pid := range slices.Concat(p.own, others) {
 		args = append(args, strconv.Itoa(pid))
 	}
 	l := &limit{cmd: exec.Command(binary, args...)}
@@ -146,17 +157,17 @@ func startLimit(binary, what string, pids []int) (*limit, error) {
 }
 
 // pass makes one pass and returns what it measured itself.
-func (l *limit) pass() (ns float64, vmas int, err error) {
+func (l *limit) pass() (ns float64, t tally, err error) {
 	if _, err := l.stdin.Write([]byte{1}); err != nil {
-		return 0, 0, err
+		return 0, t, err
 	}
-	if _, err := fmt.Fscan(l.out, &ns, &vmas); err != nil {
-		return 0, 0, err
+	if _, err := fmt.Fscan(l.out, &ns, &t.all, &t.own); err != nil {
+		return 0, t, err
 	}
-	if vmas < 0 {
-		return 0, 0, errNoIoctl
+	if t.all < 0 {
+		return 0, t, errNoIoctl
 	}
-	return ns, vmas, nil
+	return ns, t, nil
 }
 
 func (l *limit) stop() {

@@ -2,9 +2,39 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"syscall"
 )
+
+var errLongLine = errors.New("line is longer than the buffer")
+
+// eachLine calls line for each line of fd, without the newline, until it returns false, and
+// returns how often it read.
+func eachLine(fd int, buf []byte, line func([]byte) bool) (reads int, err error) {
+	for have := 0; ; {
+		if have == len(buf) {
+			return reads, errLongLine
+		}
+		n, err := syscall.Read(fd, buf[have:])
+		reads++
+		if err != nil || n <= 0 {
+			return reads, err
+		}
+		rest := buf[:have+n]
+		for {
+			end := bytes.IndexByte(rest, '\n')
+			if end < 0 {
+				break
+			}
+			if !line(rest[:end]) {
+				return reads, nil
+			}
+			rest = rest[end+1:]
+		}
+		have = copy(buf, rest)
+	}
+}
 
 // textWalker is a parser of /proc/PID/maps as one writes it by hand for speed: one buffer,
 // as few reads as the kernel allows, a look at the permissions before anything else, and a
@@ -25,25 +55,13 @@ func (t *textWalker) walk(pid int, each func(*mapped)) error {
 	}
 	defer syscall.Close(fd)
 	var m mapped
-	for have := 0; ; {
-		n, err := syscall.Read(fd, t.buf[have:])
-		if err != nil || n <= 0 {
-			return err
+	_, err = eachLine(fd, t.buf, func(line []byte) bool {
+		if t.parse(line, &m) {
+			each(&m)
 		}
-		rest := t.buf[:have+n]
-		for {
-			end := bytes.IndexByte(rest, '\n')
-			if end < 0 {
-				break
-			}
-			line := rest[:end]
-			rest = rest[end+1:]
-			if t.parse(line, &m) {
-				each(&m)
-			}
-		}
-		have = copy(t.buf, rest)
-	}
+		return true
+	})
+	return err
 }
 
 // parse reports whether the line is of an executable VMA with a file.
