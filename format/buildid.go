@@ -33,8 +33,5 @@ func ParseBuildID(s string) (BuildID, error) {
 // IsZero reports whether there is no build ID.
 func (b BuildID) IsZero() bool { return b.raw == "" }
 
-// Bytes returns a copy of the ID's bytes.
-func (b BuildID) Bytes() []byte { return []byte(b.raw) }
-
 // String returns the ID in lower-case hex, "" for none.
 func (b BuildID) String() string { return hex.EncodeToString([]byte(b.raw)) }

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 	"unsafe"
@@ -25,8 +24,8 @@ func TestMakeBuildID(t *testing.T) {
 		{"long string", MakeBuildID(long), long[:MaxBuildID]},
 		{"long bytes", MakeBuildID([]byte(long)), long[:MaxBuildID]},
 	} {
-		if !bytes.Equal(tc.got.Bytes(), []byte(tc.want)) || tc.got.IsZero() != (tc.want == "") {
-			t.Errorf("%s: %q, want %q", tc.what, tc.got.Bytes(), tc.want)
+		if tc.got.raw != tc.want || tc.got.IsZero() != (tc.want == "") {
+			t.Errorf("%s: %q, want %q", tc.what, tc.got.raw, tc.want)
 		}
 	}
 	b := []byte{1, 2}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -166,7 +165,7 @@ func TestGarbageBehind(t *testing.T) {
 	}
 }
 
-// TestBombs checks that small hostile files cost little.
+// TestBombs checks that small hostile files cost little memory.
 func TestBombs(t *testing.T) {
 	head := recording(t, WriterOptions{}, 1, testMmap())
 	x, err := ReadIndex(bytes.NewReader(head), int64(len(head)))
@@ -196,15 +195,13 @@ func TestBombs(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			start := time.Now()
 			_, err := readAll(strings.NewReader(string(head)+test.tail), ReaderOptions{})
-			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if err == nil || test.err != nil && !errors.Is(err, test.err) {
 				t.Errorf("got %v, want %v", err, test.err)
 			}
-			if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 || took > time.Second {
-				t.Errorf("%d MiB in %v", spent>>20, took)
+			if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
+				t.Errorf("%d MiB", spent>>20)
 			}
 		})
 	}
@@ -233,14 +230,13 @@ func tinyRecords(t *testing.T) []byte {
 	return file
 }
 
-// TestBombOfRecords checks that a small file of many records costs little.
+// TestBombOfRecords checks that a small file of many records costs little memory.
 func TestBombOfRecords(t *testing.T) {
 	file := tinyRecords(t)
 	runtime.GC()
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	before, peak := mem.HeapAlloc, uint64(0)
-	start := time.Now()
 	r, err := NewReader(bytes.NewReader(file), ReaderOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -256,8 +252,7 @@ func TestBombOfRecords(t *testing.T) {
 	if !errors.Is(err, ErrTruncated) {
 		t.Error(err)
 	}
-	// About half a second; the limit allows for the race detector and a busy machine.
-	if took := time.Since(start); peak > before+64<<20 || took > 10*time.Second {
-		t.Errorf("%d records: %d MiB in %v", n, (peak-before)>>20, took)
+	if peak > before+64<<20 {
+		t.Errorf("%d records: %d MiB", n, (peak-before)>>20)
 	}
 }

@@ -3,7 +3,10 @@ package format
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"strconv"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -104,56 +107,48 @@ func (p *jsonPrinter) bytes(key string, v []byte) {
 
 // appendJSONString appends s in quotes, with U+FFFD for each byte that is not UTF-8.
 func appendJSONString(dst []byte, s string) []byte {
-	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= ' ' && c != '"' && c != '\\' && c != 0x7f {
-				i++
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			switch c {
-			case '"', '\\':
-				dst = append(dst, '\\', c)
-			case '\n':
-				dst = append(dst, `\n`...)
-			case '\t':
-				dst = append(dst, `\t`...)
-			default:
-				dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-			}
-			i++
-			start = i
+		r, n := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRuneInString(s[i:])
+		}
+		bad := r == utf8.RuneError && n == 1
+		if !bad && r != '"' && r != '\\' && unicode.IsPrint(r) {
+			i += n
 			continue
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if escapeRune(r, n) {
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
-			start = i + n
+		dst = append(dst, s[start:i]...)
+		switch r {
+		case '"', '\\':
+			dst = append(dst, '\\', byte(r))
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		default:
+			dst = AppendJSONRune(dst, r)
 		}
 		i += n
+		start = i
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
 }
 
-// escapeRune reports whether a rune of n bytes is escaped: bytes that are not UTF-8, which
-// become U+FFFD; C1 control characters, which terminals obey; marks that turn the
-// direction of text; and the two line separators that JavaScript takes for newlines.
-func escapeRune(r rune, n int) bool {
+// AppendJSONRune appends a character of a JSON string, escaped unless it is printable, as
+// unicode.IsPrint has it: what a terminal obeys, does not show or takes for the end of a line
+// is not. Quotes and backslashes are left as they are.
+func AppendJSONRune(dst []byte, r rune) []byte {
 	switch {
-	case r == utf8.RuneError && n == 1:
-		return true
-	case r < 0xA0, r == 0x061C, r == 0x200E, r == 0x200F:
-		return true
-	case r >= 0x2028 && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
-		return true
+	case unicode.IsPrint(r):
+		return utf8.AppendRune(dst, r)
+	case r <= 0xFFFF:
+		return fmt.Appendf(dst, `\u%04x`, r)
 	}
-	return false
+	high, low := utf16.EncodeRune(r)
+	return fmt.Appendf(dst, `\u%04x\u%04x`, high, low)
 }
 
 func (p *jsonPrinter) name(key string, v name) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestJSON(t *testing.T) {
@@ -48,7 +49,7 @@ func TestJSONStrings(t *testing.T) {
 	for b := range 256 {
 		all = append(all, string([]byte{'x', byte(b)}), string([]byte{byte(b), 0xe2, 0x80}))
 	}
-	for _, s := range append(all, nasty, "\U0001f600", "") {
+	for _, s := range append(all, nasty, "\U0001f600", "\U000E0041", "") {
 		line := appendJSONString(nil, s)
 		var got, want string
 		if err := json.Unmarshal(line, &got); err != nil {
@@ -60,6 +61,9 @@ func TestJSONStrings(t *testing.T) {
 		}
 		if err := json.Unmarshal(b, &want); err != nil || got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+		if strings.ContainsFunc(string(line), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is not safe to print", line)
 		}
 	}
 }

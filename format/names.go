@@ -71,17 +71,11 @@ func parseName[T ~uint8](v *T, names []string, text []byte) error {
 // String returns a name such as "ioctl".
 func (s Source) String() string { return nameOf(sourceNames, s) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (s Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Source) UnmarshalText(text []byte) error { return parseName(s, sourceNames, text) }
 
 // String returns a name such as "kprobe".
 func (h Hooks) String() string { return nameOf(hooksNames, h) }
-
-// MarshalText implements encoding.TextMarshaler.
-func (h Hooks) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (h *Hooks) UnmarshalText(text []byte) error { return parseName(h, hooksNames, text) }
@@ -89,26 +83,17 @@ func (h *Hooks) UnmarshalText(text []byte) error { return parseName(h, hooksName
 // String returns a name such as "auto".
 func (m BuildIDMode) String() string { return nameOf(buildIDModeNames, m) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (m BuildIDMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
-
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *BuildIDMode) UnmarshalText(text []byte) error { return parseName(m, buildIDModeNames, text) }
 
 // String returns a name such as "complete".
 func (s WalkStatus) String() string { return nameOf(walkStatusNames, s) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (s WalkStatus) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *WalkStatus) UnmarshalText(text []byte) error { return parseName(s, walkStatusNames, text) }
 
 // String returns a name such as "kernel".
 func (o BuildIDOrigin) String() string { return nameOf(buildIDOriginNames, o) }
-
-// MarshalText implements encoding.TextMarshaler.
-func (o BuildIDOrigin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (o *BuildIDOrigin) UnmarshalText(text []byte) error {
@@ -118,26 +103,17 @@ func (o *BuildIDOrigin) UnmarshalText(text []byte) error {
 // String returns a name such as "ring".
 func (r LostReason) String() string { return nameOf(lostReasonNames, r) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (r LostReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
-
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *LostReason) UnmarshalText(text []byte) error { return parseName(r, lostReasonNames, text) }
 
 // String returns a name such as "initial".
 func (k SnapshotKind) String() string { return nameOf(snapshotKindNames, k) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (k SnapshotKind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *SnapshotKind) UnmarshalText(text []byte) error { return parseName(k, snapshotKindNames, text) }
 
 // String returns a name such as "finished".
 func (r EndReason) String() string { return nameOf(endReasonNames, r) }
-
-// MarshalText implements encoding.TextMarshaler.
-func (r EndReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *EndReason) UnmarshalText(text []byte) error { return parseName(r, endReasonNames, text) }
@@ -160,9 +136,6 @@ func (c Content) String() string {
 	}
 	return strings.Join(parts, "|")
 }
-
-// MarshalText implements encoding.TextMarshaler.
-func (c Content) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Content) UnmarshalText(text []byte) error {

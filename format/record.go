@@ -214,7 +214,6 @@ const (
 	BuildIDDenied                        // the file could not be opened for lack of privilege
 	BuildIDGone                          // the file is unlinked or another one is at its path
 	BuildIDFailed                        // could not be read, or is malformed
-	numBuildIDOrigin
 )
 
 // Mmap is the statement SET: from this moment [Start, Start+Length) of the process's
@@ -302,7 +301,6 @@ const (
 	LostMap                         // a BPF map had no room
 	LostMemory                      // the recorder's own bound on memory
 	LostTorn                        // a group of statements was not read as one
-	numLostReason
 )
 
 // Lost says that statements are missing. Until a snapshot of the same scope repairs it,
@@ -323,7 +321,6 @@ const (
 	SnapshotInitial  SnapshotKind = iota // the start of a recording
 	SnapshotKeyframe                     // the interval came round
 	SnapshotRepair                       // statements were lost
-	numSnapshotKind
 )
 
 // SnapshotBegin starts a snapshot: Process records with their Mmap records follow.
@@ -358,7 +355,6 @@ const (
 	EndFinished EndReason = iota // all was done: the snapshot, the duration, the command
 	EndSignal                    // the user asked for it
 	EndError                     // the recorder could not go on
-	numEndReason
 )
 
 // End is the last record of a whole recording.

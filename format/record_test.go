@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestRecordRoundTrip(t *testing.T) {
@@ -93,12 +92,8 @@ func TestSnapshotEndOfManyStatuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(b[44:], "\xff\xff\xff\xff")
-	start := time.Now()
 	if _, _, err := DecodeRecord(b); !errors.Is(err, ErrCorrupt) {
 		t.Error(err)
-	}
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("took %v", took)
 	}
 }
 
@@ -173,9 +168,9 @@ func TestBuildID(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if len(walkStatusNames) != int(numWalkStatus) || len(buildIDOriginNames) != int(numBuildIDOrigin) ||
-		len(lostReasonNames) != int(numLostReason) || len(snapshotKindNames) != int(numSnapshotKind) ||
-		len(endReasonNames) != int(numEndReason) || len(typeNames) != int(TypeEnd)+1 {
+	if len(walkStatusNames) != int(numWalkStatus) || len(buildIDOriginNames) != int(BuildIDFailed)+1 ||
+		len(lostReasonNames) != int(LostTorn)+1 || len(snapshotKindNames) != int(SnapshotRepair)+1 ||
+		len(endReasonNames) != int(EndError)+1 || len(typeNames) != int(TypeEnd)+1 {
 		t.Error("a value has no name")
 	}
 	for s := range 256 {

@@ -91,7 +91,9 @@ func (p *textPrinter) device(key string, major, minor *uint32) {
 	p.b = appendDevice(p.b, *major, *minor)
 }
 
-// appendDevice appends a device as /proc/PID/maps has it.
+// Device returns a device number as /proc/PID/maps prints it: "08:01".
+func Device(major, minor uint32) string { return string(appendDevice(nil, major, minor)) }
+
 func appendDevice(dst []byte, major, minor uint32) []byte {
 	for i, v := range [2]uint32{major, minor} {
 		if i == 1 {

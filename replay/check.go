@@ -3,7 +3,6 @@ package replay
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -29,22 +28,22 @@ func (p *Problem) Unwrap() error { return p.Err }
 
 // Check reads r to its end and reports each problem to problem: structure and checksums as
 // format.Reader finds them, the order of records, and all counts against the records that
-// they count. It returns the state at the end.
+// they count. It returns the state at the end. An error that says nothing about the
+// recording, such as one of its disk, ends it too; r.Read returns that again.
 func Check(r *format.Reader, problem func(*Problem)) *Session {
 	c := checker{session: NewSession(), report: func(err error) { problem(&Problem{r.Offset(), err}) }}
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			c.finish()
-			return c.session
+	for rec, err := range r.All() {
+		if errors.Is(err, format.ErrCorrupt) || errors.Is(err, format.ErrTruncated) {
+			c.report(err)
 		}
 		if err != nil {
-			problem(&Problem{r.Offset(), err})
 			return c.session
 		}
 		c.record(rec)
 		c.session.Apply(rec)
 	}
+	c.finish()
+	return c.session
 }
 
 // checker holds what the rules about sequences of records need to remember.

@@ -3,8 +3,10 @@ package replay
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -32,6 +34,7 @@ func TestCheck(t *testing.T) {
 		{"wraps", walkOfTwo + soundEnd + "clear time=9 pid=10 tid=1 start=0xfffffffffffff000 len=0x2000\n", "wraps around"},
 		{"process twice", walkOfTwo + "process time=4 pid=11 tid=11 snapshot=1 status=denied\n", "process 11 twice"},
 		{"shares with nobody", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=99\n", "was not walked before"},
+		{"shares with one that shares", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=11\nprocess time=4 pid=13 tid=13 snapshot=1 status=shared shares_pid=12\n", "process 13 shares the address space of 12, which was not walked before"},
 		{"process outside", soundEnd + "process time=4 pid=12 tid=12 snapshot=7 status=complete\n", "snapshot 7, which is not under way"},
 		{"nested", walkOfTwo + "snapshot-begin time=9 id=2\n", "begins inside"},
 		{"end alone", "snapshot-end time=9 id=4\n", "not under way"},
@@ -69,6 +72,20 @@ func TestCheckTruncated(t *testing.T) {
 	})
 	if problems != 1 {
 		t.Errorf("%d problems, want the truncation alone", problems)
+	}
+}
+
+// TestCheckUnreadable: an error of the input is no problem of the recording.
+func TestCheckUnreadable(t *testing.T) {
+	b := file(t, parse(t, hostLine+walkOfTwo+soundEnd))
+	broken := errors.New("broken disk")
+	r, err := format.NewReader(io.MultiReader(bytes.NewReader(b[:len(b)-1]), iotest.ErrReader(broken)), format.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	Check(r, func(p *Problem) { t.Error(p) })
+	if _, err := r.Read(); !errors.Is(err, broken) {
+		t.Errorf("Read returns %v behind Check, want %v", err, broken)
 	}
 }
 

@@ -15,7 +15,7 @@ type Filter struct {
 	PIDs    []uint32 // any of these processes
 	Comm    *Glob    // the process's name
 	Path    *Glob    // the mapped file's path
-	BuildID string   // the beginning of a GNU build ID in lower-case hex, or of a Go build ID
+	BuildID string   // the beginning of a GNU build ID in hex, or of a Go build ID
 }
 
 // Process reports whether f selects p, mappings aside.
@@ -29,7 +29,7 @@ func (f *Filter) File(file *File) bool {
 }
 
 func (f *Filter) matchBuildID(id format.BuildID, goID string) bool {
-	return !id.IsZero() && strings.HasPrefix(id.String(), f.BuildID) || goID != "" && strings.HasPrefix(goID, f.BuildID)
+	return !id.IsZero() && strings.HasPrefix(id.String(), strings.ToLower(f.BuildID)) || goID != "" && strings.HasPrefix(goID, f.BuildID)
 }
 
 // Files reports whether f has a condition on files, so that a process without a selected
@@ -37,8 +37,12 @@ func (f *Filter) matchBuildID(id format.BuildID, goID string) bool {
 func (f *Filter) Files() bool { return f.Path != nil || f.BuildID != "" }
 
 // Glob is a shell pattern for names: * is any run of characters, a slash included, ? is any
-// one character, [a-z] and [!a-z] are classes, and \ takes the next character literally.
+// one character, [a-z] and [!a-z] are classes, and \ takes the next character literally, but
+// not within a class. A ] is one of a class if it comes first; [:alpha:] means nothing.
 type Glob struct{ re *regexp.Regexp }
+
+// classQuoter quotes what regexp understands within a class, but a shell pattern does not.
+var classQuoter = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`)
 
 // ParseGlob compiles a pattern. It must match the whole name.
 func ParseGlob(pattern string) (*Glob, error) {
@@ -51,16 +55,16 @@ func ParseGlob(pattern string) (*Glob, error) {
 		case '?':
 			b.WriteByte('.')
 		case '[':
-			n := strings.IndexByte(pattern[i+1:], ']')
-			if n <= 0 {
+			class, not := pattern[i+1:], ""
+			if class != "" && (class[0] == '!' || class[0] == '^') {
+				class, not = class[1:], "^"
+			}
+			n := strings.IndexByte(class[min(1, len(class)):], ']') // the first character may be a ]
+			if n < 0 {
 				return nil, fmt.Errorf("parse pattern %q: [ at byte %d has no ]", pattern, i)
 			}
-			class := pattern[i+1 : i+1+n]
-			if class[0] == '!' {
-				class = "^" + class[1:]
-			}
-			b.WriteString("[" + strings.ReplaceAll(class, `\`, `\\`) + "]")
-			i += n + 1
+			b.WriteString("[" + not + classQuoter.Replace(class[:n+1]) + "]")
+			i = len(pattern) - len(class) + n + 1
 		case '\\':
 			if i++; i == len(pattern) {
 				return nil, fmt.Errorf("parse pattern %q: nothing behind the last \\", pattern)

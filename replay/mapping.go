@@ -69,6 +69,6 @@ func (m Mapping) String() string {
 	if m.File == nil {
 		return fmt.Sprintf("%x-%x %s %x", m.Start, m.End, m.Perm(), m.Offset)
 	}
-	return fmt.Sprintf("%x-%x %s %x %02x:%02x %d %q", m.Start, m.End, m.Perm(), m.Offset,
-		m.File.Major, m.File.Minor, m.File.Inode, m.File.Path)
+	return fmt.Sprintf("%x-%x %s %x %s %d %q", m.Start, m.End, m.Perm(), m.Offset,
+		format.Device(m.File.Major, m.File.Minor), m.File.Inode, m.File.Path)
 }

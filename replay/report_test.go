@@ -41,6 +41,8 @@ func TestReports(t *testing.T) {
 		{"comm", Filter{Comm: mustGlob(t, "t[ew]*")}, "10:2/3000 20:1/1000", "/a:2p2m /b:1p1m", "-:2p3m"},
 		{"path", Filter{Path: mustGlob(t, "*/c")}, "30:1/1000", "/lib/c:1p1m", "ab01:1p1m"},
 		{"build ID", Filter{BuildID: "ab"}, "30:1/1000", "/lib/c:1p1m", "ab01:1p1m"},
+		{"build ID in capitals", Filter{BuildID: "AB"}, "30:1/1000", "/lib/c:1p1m", "ab01:1p1m"},
+		{"Go build ID in capitals", Filter{BuildID: "X/Y"}, "", "", ""},
 		{"Go build ID", Filter{BuildID: "x/y"}, "30:1/1000", "/go:1p1m", "-x/y:1p1m"},
 		{"nothing", Filter{Path: mustGlob(t, "/nowhere")}, "", "", ""},
 	} {
@@ -87,6 +89,10 @@ func TestSummary(t *testing.T) {
 	}
 	if whole := session(t, hostLine+walkOfTwo+soundEnd+"end time=99 records=9\n").Summary(); len(whole.Incomplete()) > 0 {
 		t.Errorf("a whole recording is said to miss %q", whole.Incomplete())
+	}
+	stopped := session(t, hostLine+walkOfTwo+soundEnd+"end time=99 records=9 reason=signal\n").Summary()
+	if len(stopped.Incomplete()) > 0 {
+		t.Errorf("a recording that was stopped behind its snapshot is said to miss %q", stopped.Incomplete())
 	}
 }
 
@@ -167,6 +173,21 @@ func TestGlob(t *testing.T) {
 		{"[!a-c]x", "dx", true},
 		{"[^a-c]x", "bx", false},
 		{"[^a-c]x", "dx", true},
+		{"[]a]", "]", true},
+		{"[]a]", "a", true},
+		{"[]a]", "b", false},
+		{"[!]]", "]", false},
+		{"[!]]", "a", true},
+		{"[!]a]", "a", false},
+		{"[[]", "[", true},
+		{"[a[]x", "[x", true},
+		{`[\]x`, `\x`, true},
+		{`[\d]`, "7", false},
+		{"[[:alpha:]]", "b", false},
+		{"[[:alpha:]]", ":]", true},
+		{"[[:alpha:]]*", "[]x", true},
+		{"[ä]", "ä", true},
+		{"[!ä]b", "äb", false},
 		{`\*`, "*", true},
 		{`\*`, "x", false},
 		{"a.b", "axb", false},
@@ -178,7 +199,7 @@ func TestGlob(t *testing.T) {
 			t.Errorf("%q matches %q: %v", tc.pattern, tc.name, got)
 		}
 	}
-	for _, bad := range []string{"[", "[]", `a\`, "[z-a]"} {
+	for _, bad := range []string{"[", "[!", "[]", "[!]", `a\`, "[z-a]"} {
 		if _, err := ParseGlob(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}

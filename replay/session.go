@@ -1,8 +1,6 @@
 package replay
 
 import (
-	"errors"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -45,16 +43,13 @@ func NewSession() *Session {
 // before it: after format.ErrTruncated, a recording that was cut off, it is still of use.
 func Load(r *format.Reader) (*Session, error) {
 	s := NewSession()
-	for {
-		rec, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return s, nil
-		}
+	for rec, err := range r.All() {
 		if err != nil {
 			return s, err
 		}
 		s.Apply(rec)
 	}
+	return s, nil
 }
 
 // Process returns the live process pid, or nil.

@@ -102,6 +102,13 @@ fork time=21 pid=12 tid=12 ppid=11 ptid=11 start_time=9
 process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=complete source=ioctl comm="ten"
 snapshot-end time=23 id=2
 `, "10 ten complete\n12 eleven unknown\n  5000-6000 0 /a\n"},
+		{"what is born between two snapshots of one number is not kept by the second", walkOfTwo + soundEnd + `
+fork time=20 pid=12 tid=12 ppid=11 ptid=11 start_time=9
+snapshot-begin time=21 id=1 kind=keyframe
+process time=22 pid=10 tid=10 start_time=5 snapshot=1 status=complete source=ioctl comm="ten"
+process time=22 pid=11 tid=11 start_time=6 snapshot=1 status=complete source=ioctl comm="eleven"
+snapshot-end time=23 id=1
+`, "10 ten complete\n11 eleven complete\n"},
 		{"shared and not walked", walkOfTwo + `
 process time=5 pid=20 tid=20 snapshot=1 status=shared shares_pid=11 comm="twin"
 process time=5 pid=21 tid=21 snapshot=1 status=denied errno=13 comm="secret"
@@ -218,6 +225,12 @@ process time=5 pid=24 tid=24 snapshot=1 status=complete excluded_anon_exec=4 com
 		a := s.Lookup(tc.pid, tc.addr)
 		if a.Miss != tc.miss || !strings.Contains(a.Explain(s.Host), tc.text) {
 			t.Errorf("%d:%#x is %v, %q; want %v, %q", tc.pid, tc.addr, a.Miss, a.Explain(s.Host), tc.miss, tc.text)
+		}
+	}
+	a := s.Lookup(10, 0x3000)
+	for content, leftOut := range map[format.Content]bool{format.ContentExecFile: true, format.ContentExecFile | format.ContentVDSO: false} {
+		if why := a.Explain(&format.Host{Content: content}); strings.Contains(why, "[vdso] was left out") != leftOut {
+			t.Errorf("with %v: %q", content, why)
 		}
 	}
 	if a := s.Lookup(10, 0x8010); a.Offset != 0x1010 || a.Mapping.File.Path != "/b" {
