@@ -2,10 +2,10 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 
@@ -38,7 +38,7 @@ them), extra ones (only the recording), and differing ones.`,
 				if err != nil {
 					if errors.Is(err, format.ErrCorrupt) || errors.Is(err, format.ErrTruncated) {
 						fmt.Fprintf(out, "%s: %s: %s\n", printable(name), soundness(err), printable(err.Error()))
-						return cmp.Or(outputError(out.Flush()), error(&exitError{code: exitFound}))
+						return finish(out, &exitError{code: exitFound})
 					}
 					return err
 				}
@@ -48,6 +48,10 @@ them), extra ones (only the recording), and differing ones.`,
 					problems++
 					fmt.Fprintf(out, "%s: %s: %s\n", printable(name), soundness(p), printable(p.Error()))
 				})
+				// The Reader says again what ended Check: the end, or a problem that has been told.
+				if _, err := rec.Read(); !errors.Is(err, io.EOF) && !errors.Is(err, format.ErrCorrupt) && !errors.Is(err, format.ErrTruncated) {
+					return finish(out, fmt.Errorf("read %s: %w", rec.name, err))
+				}
 				if problems == 0 {
 					st := &session.Stats
 					fmt.Fprintf(out, "%s: sound: %s records, %s mappings, %d processes at the end, %s statements lost\n",

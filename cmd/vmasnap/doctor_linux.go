@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 
@@ -25,30 +27,30 @@ need. Exit status 4 if not even a snapshot is possible.`,
 					return usageError("takes no arguments, got %q", args[0])
 				}
 				findings, ready := recorder.Examine("")
-				var err error
+				out := bufio.NewWriter(s.out)
 				if *asJSON {
-					err = doctorJSON(s, findings)
+					if err := doctorJSON(out, findings); err != nil {
+						return outputError(err)
+					}
 				} else {
-					err = doctorText(s, color.style(s.out), findings)
-				}
-				if err != nil {
-					return outputError(err)
+					doctorText(out, color.style(s.out), findings)
 				}
 				if !ready {
-					return unsupported(errors.New("no snapshot is possible here"))
+					return finish(out, unsupported(errors.New("no snapshot is possible here")))
 				}
-				return nil
+				return finish(out, nil)
 			}
 		},
 	}
 }
 
-func doctorText(s *streams, st style, findings []recorder.Finding) error {
+// doctorText prints for people; out keeps the error.
+func doctorText(out *bufio.Writer, st style, findings []recorder.Finding) {
 	topic := ""
 	for _, f := range findings {
 		if f.Topic != topic {
 			topic = f.Topic
-			fmt.Fprintln(s.out, st.bold(map[string]string{
+			fmt.Fprintln(out, st.bold(map[string]string{
 				"snapshot": "Taking a snapshot", "follow": "Following changes (not built in yet)"}[topic]))
 		}
 		verdict := fmt.Sprintf("%-7s", f.Health)
@@ -60,17 +62,14 @@ func doctorText(s *streams, st style, findings []recorder.Finding) error {
 		case recorder.Missing:
 			verdict = st.bad(verdict)
 		}
-		if _, err := fmt.Fprintf(s.out, "  %s  %-18s %s\n", verdict, f.Name, printable(f.Details)); err != nil {
-			return err
-		}
+		fmt.Fprintf(out, "  %s  %-18s %s\n", verdict, f.Name, printable(f.Details))
 		if f.Remedy != "" {
-			fmt.Fprintf(s.out, "           %-18s -> %s\n", "", f.Remedy)
+			fmt.Fprintf(out, "           %-18s -> %s\n", "", f.Remedy)
 		}
 	}
-	return nil
 }
 
-func doctorJSON(s *streams, findings []recorder.Finding) error {
+func doctorJSON(w io.Writer, findings []recorder.Finding) error {
 	type row struct {
 		Topic   string `json:"topic"`
 		Name    string `json:"name"`
@@ -82,5 +81,5 @@ func doctorJSON(s *streams, findings []recorder.Finding) error {
 	for i, f := range findings {
 		rows[i] = row{f.Topic, f.Name, f.Health.String(), f.Details, f.Remedy}
 	}
-	return writeJSON(s.out, rows)
+	return writeJSON(w, rows)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"syscall"
@@ -47,13 +48,15 @@ func outputError(err error) error {
 }
 
 // finish writes what out still holds and returns how the command ended. A bufio.Writer
-// reports an error of an earlier write again: it is told once.
+// reports an error of an earlier write again: it is told once. It is told rather than an
+// answer that was to be a status alone: whoever asked has not got the text.
 func finish(out *bufio.Writer, err error) error {
 	flushed := outputError(out.Flush())
-	if err != nil {
-		return err
+	var exit *exitError
+	if err == nil || errors.As(err, &exit) && exit.err == nil {
+		return cmp.Or(flushed, err)
 	}
-	return flushed
+	return err
 }
 
 // unsupported is for what this kernel, or these privileges, do not allow.

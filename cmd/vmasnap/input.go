@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -84,6 +85,9 @@ func parsePID(s string) (uint32, error) {
 func parseAddress(s string) (uint64, error) {
 	digits := strings.TrimPrefix(strings.TrimPrefix(s, "0x"), "0X")
 	n, err := strconv.ParseUint(digits, 16, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return 0, fmt.Errorf("address %q is longer than 64 bits", s)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("%q is no hexadecimal address", s)
 	}

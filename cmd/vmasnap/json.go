@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"unicode"
-	"unicode/utf16"
+	"strings"
 	"unicode/utf8"
+
+	"github.com/vmasnap/vmasnap/format"
 )
 
 // jsonName returns a name as a JSON string, and its bytes besides when the string cannot
@@ -30,17 +30,9 @@ func writeJSON(w io.Writer, v any) error {
 		return err
 	}
 	line := make([]byte, 0, b.Len())
-	for _, r := range b.String() {
-		switch {
-		case unicode.IsPrint(r) || r == '\n':
-			line = utf8.AppendRune(line, r)
-		case r <= 0xFFFF:
-			line = fmt.Appendf(line, "\\u%04x", r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			line = fmt.Appendf(line, "\\u%04x\\u%04x", high, low)
-		}
+	for _, r := range strings.TrimSuffix(b.String(), "\n") {
+		line = format.AppendJSONRune(line, r)
 	}
-	_, err := w.Write(line)
+	_, err := w.Write(append(line, '\n'))
 	return err
 }

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/replay"
 )
 
@@ -31,6 +33,9 @@ colon needs a slash in front: ./a:b.`,
 					return usageError("standard input cannot be both FILE and questions: give PID:ADDR arguments")
 				}
 				session, damage, err := load(s, name)
+				if _, notHex := parseAddress(name); errors.Is(err, fs.ErrNotExist) && (notHex == nil || strings.Contains(name, ":")) {
+					return fmt.Errorf("%w (a question is PID:ADDR)", err)
+				}
 				if err != nil {
 					return err
 				}
@@ -44,11 +49,11 @@ colon needs a slash in front: ./a:b.`,
 				if err := finish(out, err); err != nil {
 					return err
 				}
-				if *strict && l.doubtful > 0 {
-					return &exitError{code: exitIncomplete, err: fmt.Errorf("%d answers are uncertain or about processes that were not walked", l.doubtful)}
-				}
 				if damage != nil {
 					return told()
+				}
+				if *strict && l.doubtful > 0 {
+					return &exitError{code: exitIncomplete, err: fmt.Errorf("%d answers are uncertain or about processes that were not walked", l.doubtful)}
 				}
 				return nil
 			}
@@ -148,7 +153,8 @@ func (l *lookup) answer(pid uint32, addr uint64) error {
 	}
 	line := answerLine{PID: pid, Address: hex(addr), Uncertain: a.Uncertain}
 	if a.Miss == replay.Hit {
-		line.hit(&a.Mapping, a.Offset)
+		m := &a.Mapping
+		line.hit(m.File, m.Start, m.End, a.Offset, m.Perm())
 	} else {
 		line.Miss, line.Why = a.Miss.String(), a.Explain(l.session.Host)
 	}
@@ -177,11 +183,11 @@ type answerLine struct {
 	Why       string `json:"why,omitempty"`
 }
 
-func (a *answerLine) hit(m *replay.Mapping, offset uint64) {
-	f := m.File
+// hit fills in that f is mapped at [start, end), and at offset bytes into it what was asked.
+func (a *answerLine) hit(f *replay.File, start, end, offset uint64, prot string) {
 	a.Path, a.PathBytes = jsonName(f.Path)
-	a.Offset, a.Start, a.End = hex(offset), hex(m.Start), hex(m.End)
-	a.Prot, a.Dev, a.Inode = m.Perm(), device(f.Major, f.Minor), f.Inode
+	a.Offset, a.Start, a.End = hex(offset), hex(start), hex(end)
+	a.Prot, a.Dev, a.Inode = prot, format.Device(f.Major, f.Minor), f.Inode
 	a.BuildID, a.Deleted = f.BuildID.String(), f.Deleted
 	a.GoBuildID, a.GoBytes = jsonName(f.GoBuildID)
 }
@@ -221,6 +227,3 @@ func mark(set bool, text string) string {
 }
 
 func hex(n uint64) string { return fmt.Sprintf("%#x", n) }
-
-// device is a device number as /proc/PID/maps has it.
-func device(major, minor uint32) string { return fmt.Sprintf("%02x:%02x", major, minor) }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -64,15 +65,14 @@ func run(ctx context.Context, args []string, s *streams) int {
 	}
 	switch name {
 	case "", "-h", "--help":
-		usage(s.out)
+		status := ended(s.err, "vmasnap", usage(s.out))
 		if name == "" {
 			return exitFailure
 		}
-		return exitDone
+		return status
 	case "help":
 		if len(args) == 1 {
-			usage(s.out)
-			return exitDone
+			return ended(s.err, "vmasnap", usage(s.out))
 		}
 		args = []string{args[1], "--help"}
 		name = args[0]
@@ -93,18 +93,27 @@ func run(ctx context.Context, args []string, s *streams) int {
 	err := flags.Parse(args[1:])
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		c.usage(s.out, flags)
-		return exitDone
+		err = c.usage(s.out, flags)
 	case err != nil:
-		err = usageError("%w", err)
+		err = flagError(err)
 	default:
 		err = act(ctx, s, flags.Args())
 	}
-	return c.report(s.err, err)
+	return ended(s.err, "vmasnap "+c.name, err)
 }
 
-// report prints err, if it has something to say, and returns the exit status.
-func (c *command) report(w io.Writer, err error) int {
+// flagError is what pflag says about a command line; about a number it would quote strconv.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) && bad.GetFlag().Value.Type() == "int" {
+		return usageError("--%s %q: want a whole number", bad.GetFlag().Name, bad.GetValue())
+	}
+	return usageError("%w", err)
+}
+
+// ended prints why the program, or one of its commands, has ended, if there is something to
+// say, and returns the exit status.
+func ended(w io.Writer, name string, err error) int {
 	if err == nil {
 		return exitDone
 	}
@@ -116,40 +125,44 @@ func (c *command) report(w io.Writer, err error) int {
 			return code
 		}
 	}
-	fmt.Fprintf(w, "vmasnap %s: %s\n", c.name, printable(err.Error()))
+	fmt.Fprintf(w, "%s: %s\n", name, printable(err.Error()))
 	if exit != nil && exit.usage {
-		fmt.Fprintf(w, "vmasnap %s --help tells how it is used\n", c.name)
+		fmt.Fprintf(w, "%s --help tells how it is used\n", name)
 	}
 	return code
 }
 
 // usage prints the overview.
-func usage(w io.Writer) {
-	fmt.Fprint(w, `vmasnap records which file, offset and build ID is mapped executable where, in every
+func usage(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprint(out, `vmasnap records which file, offset and build ID is mapped executable where, in every
 process of a machine, and answers questions from the recording, here or elsewhere.
 
 usage: vmasnap COMMAND [FLAGS] [ARGUMENTS]
 
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(out, "  %-9s %s\n", c.name, c.summary)
 	}
-	fmt.Fprint(w, `
+	fmt.Fprint(out, `
 vmasnap COMMAND --help tells more about each.
 
 exit status: 0 done; 1 the answer is "differs", "found" or "not sound"; 2 wrong usage, or
 failed; 3 done, but something is missing (with --strict); 4 not supported or not permitted
 here.
 `)
+	return finish(out, nil)
 }
 
 // usage prints the command's help.
-func (c *command) usage(w io.Writer, flags *pflag.FlagSet) {
-	fmt.Fprintf(w, "vmasnap %s: %s\n\nusage: vmasnap %s\n", c.name, c.summary, strings.TrimSpace(c.name+" [FLAGS] "+c.args))
+func (c *command) usage(w io.Writer, flags *pflag.FlagSet) error {
+	out := bufio.NewWriter(w)
+	fmt.Fprintf(out, "vmasnap %s: %s\n\nusage: vmasnap %s\n", c.name, c.summary, strings.TrimSpace(c.name+" [FLAGS] "+c.args))
 	if c.help != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(c.help))
+		fmt.Fprintf(out, "\n%s\n", strings.TrimSpace(c.help))
 	}
 	if flags.HasFlags() {
-		fmt.Fprintf(w, "\nflags:\n%s", flags.FlagUsagesWrapped(92))
+		fmt.Fprintf(out, "\nflags:\n%s", flags.FlagUsagesWrapped(92))
 	}
+	return finish(out, nil)
 }

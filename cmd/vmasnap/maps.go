@@ -21,7 +21,7 @@ func mapsCommand() command {
 VMAs: by default the executable, file-backed ones. On a terminal names are escaped.`,
 		setup: func(flags *pflag.FlagSet) action {
 			var pids pidsFlag
-			flags.VarP(&pids, "pid", "p", "the process (required)")
+			flags.VarP(&pids, "pid", "p", "the `PID` of the process (required)")
 			return func(_ context.Context, s *streams, args []string) error {
 				name, err := oneFile(args)
 				if err != nil {
@@ -48,6 +48,10 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 					}
 					line = procmap.AppendMapsLine(line[:0], &v)
 					out.Write(line)
+				}
+				if p.Known && p.Space.Len() == 0 {
+					a := session.Lookup(p.PID, 0)
+					fmt.Fprintf(s.err, "vmasnap maps: process %d: %s\n", p.PID, a.Explain(session.Host))
 				}
 				switch {
 				case !p.Known:

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,6 +83,87 @@ func TestOutputFails(t *testing.T) {
 				t.Errorf("%.60q, %v: status %d, want %d; %q, want %q", args, tc.err, status, tc.status, errs.String(), tc.says)
 			}
 		}
+	}
+}
+
+// TestFullDisk: a status that is the answer is none where the text could not be written, and
+// help is output too.
+func TestFullDisk(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.data")
+	if err := os.WriteFile(bad, []byte("\x28\xb5\x2f\xfd"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runLive(t, exitFound, "check", bad)
+	for _, args := range [][]string{{"check", bad}, {"--help"}, {"help"}, {"report", "--help"}, {"help", "report"}} {
+		var errs strings.Builder
+		status := run(t.Context(), args, &streams{out: full{unix.ENOSPC}, err: &errs})
+		if status != exitFailure || !strings.Contains(errs.String(), "write output: no space left on device") {
+			t.Errorf("%v: status %d, %q", args, status, errs.String())
+		}
+	}
+}
+
+// short is an output that takes n bytes.
+type short struct{ n int }
+
+func (s *short) Write(p []byte) (int, error) {
+	n := min(s.n, len(p))
+	if s.n -= n; n < len(p) {
+		return n, unix.ENOSPC
+	}
+	return n, nil
+}
+
+// TestReportCutShort: no byte of a report is lost in silence.
+func TestReportCutShort(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "small.data")
+	if err := compile(`host time=1 page_size=4096 source=maps content=exec-file
+mmap time=3 pid=10 tid=10 start=0x1000 len=0x1000 dev=08:01 ino=7 prot=r-xp kind=exec-file build_id=aa path="/a"
+mmap time=3 pid=11 tid=11 start=0x1000 len=0x1000 dev=08:01 ino=8 prot=r-xp kind=exec-file build_id=bb path="/b"
+`, file); err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []string{"--json=false", "--json"} {
+		args := []string{"report", form, "--limit=1", file, file}
+		whole, _ := runLive(t, exitDone, args...)
+		for n := range len(whole) {
+			var errs strings.Builder
+			if status := run(t.Context(), args, &streams{out: &short{n}, err: &errs}); status != exitFailure {
+				t.Fatalf("%s cut short after %d of %d bytes: status %d, %q", form, n, len(whole), status, errs.String())
+			}
+		}
+	}
+}
+
+// TestReportNameOfFile: a FILE whose name is not UTF-8 is named exactly.
+func TestReportNameOfFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "\xff.data")
+	if err := compile("host time=1 page_size=4096 source=maps content=exec-file\n", file); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := runLive(t, exitDone, "report", "--json", file)
+	var got struct {
+		File  string `json:"file"`
+		Bytes []byte `json:"file_bytes"`
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil || string(got.Bytes) != file || !strings.HasSuffix(got.File, "/\ufffd.data") {
+		t.Errorf("%q, %q, %v", got.File, got.Bytes, err)
+	}
+}
+
+// TestCheckOfBadDisk: an input that cannot be read is a failure, not a verdict on the recording.
+func TestCheckOfBadDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "self.data")
+	runLive(t, exitDone, "record", "--no-follow", "-q", "-p", fmt.Sprint(os.Getpid()), "-o", file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := io.MultiReader(bytes.NewReader(b[:len(b)-1]), iotest.ErrReader(unix.EIO))
+	var out, errs strings.Builder
+	status := run(t.Context(), []string{"check", "-"}, &streams{in: in, out: &out, err: &errs})
+	if status != exitFailure || out.Len() > 0 || !strings.Contains(errs.String(), "read standard input: ") || !strings.Contains(errs.String(), unix.EIO.Error()) {
+		t.Errorf("status %d, %q, %q", status, out.String(), errs.String())
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/procmap"
 	"github.com/vmasnap/vmasnap/replay"
 )
@@ -23,7 +24,7 @@ build ID. Whatever is mapped there is shown, executable or not. Addresses are he
 Needs Linux 6.11; on older kernels --source=maps reads the text for each address.`,
 		setup: func(flags *pflag.FlagSet) action {
 			var pids pidsFlag
-			flags.VarP(&pids, "pid", "p", "the process (required)")
+			flags.VarP(&pids, "pid", "p", "the `PID` of the process (required)")
 			asJSON := flags.Bool("json", false, "print JSON lines")
 			source := procmap.SourceAuto
 			flags.TextVar(&source, "source", source, "auto, ioctl or maps")
@@ -63,7 +64,7 @@ func (q *query) run(addrs []uint64, source procmap.Source, mode procmap.BuildIDM
 	defer p.Close()
 	maps, err := procmap.OpenAt(p.Fd(), procmap.Options{Source: source})
 	if err != nil {
-		return notPermitted(err)
+		return notPermitted(fmt.Errorf("process %d: %w", q.pid, err))
 	}
 	defer maps.Close()
 	files := procmap.NewFiles(procmap.FilesOptions{Mode: mode})
@@ -78,27 +79,19 @@ func (q *query) run(addrs []uint64, source procmap.Source, mode procmap.BuildIDM
 		case err != nil:
 			return notPermitted(fmt.Errorf("query %#x: %w", addr, err))
 		default:
-			q.fill(&line, &v, addr, files, p, maps)
+			f := replay.File{Path: string(v.Name), Major: v.Major, Minor: v.Minor, Inode: v.Inode}
+			if v.FileBacked() {
+				known := files.Resolve(p, maps, &v)
+				f.Path, f.Deleted = known.Path, known.Deleted
+				f.BuildID, f.GoBuildID = format.MakeBuildID(known.BuildID), known.GoBuildID
+			}
+			line.hit(&f, v.Start, v.End, addr-v.Start+v.Offset, v.Flags.String())
 		}
 		if err := line.print(q.out, q.json); err != nil {
 			return outputError(err)
 		}
 	}
 	return nil
-}
-
-func (q *query) fill(line *answerLine, v *procmap.VMA, addr uint64, files *procmap.Files, p *procmap.Process, maps *procmap.Maps) {
-	name := string(v.Name)
-	offset := addr - v.Start
-	if v.FileBacked() {
-		f := files.Resolve(p, maps, v)
-		name, offset = f.Path, offset+v.Offset
-		line.BuildID = fmt.Sprintf("%x", f.BuildID)
-		line.GoBuildID, line.GoBytes = jsonName(f.GoBuildID)
-		line.Dev, line.Inode, line.Deleted = device(v.Major, v.Minor), v.Inode, f.Deleted
-	}
-	line.Path, line.PathBytes = jsonName(name)
-	line.Offset, line.Start, line.End, line.Prot = hex(offset), hex(v.Start), hex(v.End), v.Flags.String()
 }
 
 // whyGone says why a process has no address space.

@@ -70,15 +70,20 @@ func TestNoSpace(t *testing.T) {
 	}
 	wantError(t, "has exited and waits to be reaped", "query", "-p", fmt.Sprint(zombie.Process.Pid), "1000")
 
-	// In a container there may be none. Its maps are root's.
-	const kthreadd = 2
-	if p, err := procmap.OpenProcess("", kthreadd); err == nil && os.Geteuid() == 0 {
-		defer p.Close()
+	t.Run("kernel thread", func(t *testing.T) {
+		need.Root(t, "the maps of a kernel thread")
+		const kthreadd = 2
 		var i procmap.Info
-		if p.Info(&i) == nil && i.KernelThread {
-			wantError(t, "is a kernel thread", "query", "-p", fmt.Sprint(kthreadd), "1000")
+		p, err := procmap.OpenProcess("", kthreadd)
+		if err == nil {
+			defer p.Close()
+			err = p.Info(&i)
 		}
-	}
+		if err != nil || !i.KernelThread {
+			need.Skip(t, need.Procmap, "kernel threads, which a container does not show")
+		}
+		wantError(t, "is a kernel thread", "query", "-p", fmt.Sprint(kthreadd), "1000")
+	})
 }
 
 // TestThreadIsNoProcess: the number of a thread is told from that of its process.

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,32 +46,33 @@ patterns * matches any run of characters, slashes included.`,
 				if len(args) == 0 {
 					args = []string{defaultFile}
 				}
-				incomplete := 0
+				out := bufio.NewWriter(s.out)
+				st := r.color.style(s.out)
+				damaged, incomplete := false, false
 				for i, name := range args {
 					session, damage, err := load(s, name)
 					if err != nil {
 						return err
 					}
 					sum := session.Summary()
-					if len(sum.Incomplete()) > 0 {
-						incomplete++
-					}
+					damaged = damaged || damage != nil
+					incomplete = incomplete || len(sum.Incomplete()) > 0
 					if *asJSON {
-						err = r.printJSON(s.out, name, session, &sum)
+						err = r.printJSON(out, name, session, &sum)
 					} else {
 						if i > 0 {
-							fmt.Fprintln(s.out)
+							fmt.Fprintln(out)
 						}
-						err = r.print(s.out, name, session, &sum)
+						r.print(out, st, name, session, &sum)
 					}
-					if err != nil {
+					if err = cmp.Or(err, out.Flush()); err != nil {
 						return outputError(err)
 					}
-					if damage != nil && !errors.Is(damage, format.ErrTruncated) {
-						return told()
-					}
 				}
-				if *strict && incomplete > 0 {
+				switch {
+				case damaged:
+					return told()
+				case *strict && incomplete:
 					return &exitError{code: exitIncomplete}
 				}
 				return nil
@@ -120,13 +121,13 @@ func (r *report) parse(comm, path string) error {
 	return nil
 }
 
-// print writes the report as text.
-func (r *report) print(w io.Writer, name string, s *replay.Session, sum *replay.Summary) error {
-	st := r.color.style(w)
-	printHead(w, st, name, sum)
+// print writes the report as text; out keeps the error.
+func (r *report) print(out *bufio.Writer, st style, name string, s *replay.Session, sum *replay.Summary) {
+	printHead(out, st, name, sum)
 	for _, by := range r.by {
 		var t *table
 		var rows int
+		what := by
 		switch by {
 		case "process":
 			t, rows = r.processTable(s)
@@ -134,16 +135,23 @@ func (r *report) print(w io.Writer, name string, s *replay.Session, sum *replay.
 			t, rows = r.fileTable(s)
 		case "build-id":
 			t, rows = r.buildIDTable(s)
+			what = "build ID"
 		}
-		fmt.Fprintln(w)
-		if err := t.print(w, st); err != nil {
-			return err
+		fmt.Fprintln(out)
+		if rows == 0 {
+			fmt.Fprintf(out, "no %s%s\n", what, mark(r.filtered(), " matches"))
+			continue
 		}
+		t.print(out, st)
 		if left := rows - len(t.rows); left > 0 {
-			fmt.Fprintf(w, "... and %s more; --limit 0 shows all\n", count(left))
+			fmt.Fprintf(out, "... and %s more; --limit 0 shows all\n", count(left))
 		}
 	}
-	return nil
+}
+
+// filtered reports whether rows may be missing because nobody wants to see them.
+func (r *report) filtered() bool {
+	return len(r.filter.PIDs) > 0 || r.filter.Comm != nil || r.filter.Files()
 }
 
 // printHead writes what the recording is and how far it can be trusted.

@@ -13,6 +13,7 @@ type (
 	reportJSON struct {
 		Schema    int             `json:"schema"`
 		File      string          `json:"file"`
+		FileBytes []byte          `json:"file_bytes,omitempty"`
 		Host      json.RawMessage `json:"host"`
 		Processes map[string]int  `json:"processes_by_walk"`
 		Spaces    int             `json:"spaces"`
@@ -72,11 +73,12 @@ type (
 
 func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *replay.Summary) error {
 	doc := reportJSON{
-		Schema: 1, File: name, Host: format.AppendJSON(nil, sum.Host), Processes: make(map[string]int),
+		Schema: 1, Host: format.AppendJSON(nil, sum.Host), Processes: make(map[string]int),
 		Spaces: sum.Spaces, Mappings: sum.Mappings, Files: sum.Files, Deleted: sum.Deleted, NoBuildID: sum.NoBuildID,
 		AnonExec: sum.ExcludedAnonExec, VDSO: sum.ExcludedVDSO, Lost: sum.Stats.Lost,
 		Missing: append([]string{}, sum.Incomplete()...), Tables: make(map[string]any),
 	}
+	doc.File, doc.FileBytes = jsonName(name)
 	for status, n := range sum.Processes {
 		if n > 0 {
 			doc.Processes[status.String()] = n
@@ -120,7 +122,7 @@ func (r *report) filesJSON(s *replay.Session) []fileJSON {
 	out := make([]fileJSON, len(rows))
 	for i, row := range rows {
 		f := row.File
-		j := fileJSON{Deleted: f.Deleted, Dev: device(f.Major, f.Minor), Inode: f.Inode,
+		j := fileJSON{Deleted: f.Deleted, Dev: format.Device(f.Major, f.Minor), Inode: f.Inode,
 			BuildID: f.BuildID.String(), Origin: f.BuildIDOrigin.String(),
 			Processes: row.Processes, Mappings: row.Mappings, Bytes: row.Bytes}
 		j.Path, j.PathBytes = jsonName(f.Path)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/pflag"
 
 	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/internal/need"
@@ -26,6 +27,9 @@ func TestMain(m *testing.M) {
 func TestScript(t *testing.T) {
 	if _, err := exec.LookPath("zstd"); err != nil && need.Required(need.Tools) {
 		t.Fatalf("the scripts leave out what needs zstd, and VMASNAP_TEST_REQUIRE demands it: %v", err)
+	}
+	if os.Geteuid() != 0 && need.Required(need.Procmap) {
+		t.Fatal("the scripts leave out what needs root, and VMASNAP_TEST_REQUIRE demands it")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
@@ -103,12 +107,14 @@ func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
 // TestHelpOfEveryCommand: -h works everywhere, goes to standard output and names the flags.
 func TestHelpOfEveryCommand(t *testing.T) {
 	for _, c := range commands() {
+		flags := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
+		c.setup(flags)
 		for _, args := range [][]string{{c.name, "-h"}, {c.name, "--help"}, {"help", c.name}} {
 			var out, errs strings.Builder
 			if code := run(context.Background(), args, &streams{out: &out, err: &errs}); code != exitDone {
 				t.Errorf("%v: status %d", args, code)
 			}
-			if !strings.Contains(out.String(), "usage: vmasnap "+c.name) || !strings.Contains(out.String(), "\nflags:\n") || errs.Len() > 0 {
+			if !strings.Contains(out.String(), "usage: vmasnap "+c.name) || strings.Contains(out.String(), "\nflags:\n") != flags.HasFlags() || errs.Len() > 0 {
 				t.Errorf("%v: %q, %q", args, out.String(), errs.String())
 			}
 		}

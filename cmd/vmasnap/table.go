@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"io"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,7 +17,8 @@ func newTable(columns ...string) *table { return &table{columns: columns} }
 
 func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) print(w io.Writer, st style) error {
+// print writes the table; out keeps the error.
+func (t *table) print(out *bufio.Writer, st style) {
 	head := make([]string, len(t.columns))
 	width := make([]int, len(t.columns))
 	right := make([]bool, len(t.columns))
@@ -32,7 +32,6 @@ func (t *table) print(w io.Writer, st style) error {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))
 		}
 	}
-	out := bufio.NewWriter(w)
 	line := func(cells []string, paint func(string) string) {
 		var b strings.Builder
 		for i, cell := range cells {
@@ -55,5 +54,4 @@ func (t *table) print(w io.Writer, st style) error {
 	for _, r := range t.rows {
 		line(r, func(s string) string { return s })
 	}
-	return out.Flush()
 }

@@ -11,14 +11,8 @@ import (
 	"github.com/vmasnap/vmasnap/format"
 )
 
-// version is set by the linker for a release (-ldflags "-X main.version=v1.2.3").
-var version = ""
-
 // toolVersion returns the version of this binary.
 func toolVersion() string {
-	if version != "" {
-		return version
-	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
