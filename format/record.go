@@ -152,12 +152,12 @@ const (
 )
 
 // Process describes one process at the time of a snapshot. The Mmap records of its walk
-// follow at once, VMAs of them. Within its snapshot it replaces all that was known of the
-// process's address space.
+// follow at once, VMAs of them. With WalkComplete it replaces all that was known of the
+// address space, for every process that has it.
 type Process struct {
 	Common                // TID differs from PID when the leader has exited and a thread answered
 	PPID           uint32 // 0 = none, or outside that pid namespace
-	SharesPID      uint32 // WalkShared: the process whose address space this one shares
+	SharesPID      uint32 // WalkShared: a process that has the same address space
 	StartTime      uint64 // CLOCK_BOOTTIME ns, truncated to 10 ms; with PID the identity of the process
 	PIDNamespace   uint64 // inode number; 0 = unknown
 	MountNamespace uint64 // inode number; 0 = unknown
@@ -260,8 +260,8 @@ type Comm struct {
 	Comm string // at most 15 bytes
 }
 
-// Fork says that PID came to be. Unless SharesVM is set, its address space is a copy of
-// its parent's at this point of the file.
+// Fork says that PID came to be, or if TID is another number, a thread of it. Unless SharesVM
+// is set, a process's address space is a copy of its parent's at this point of the file.
 type Fork struct {
 	Common            // the new process
 	PPID       uint32 // the process that called fork or clone
@@ -303,8 +303,8 @@ const (
 	LostTorn                        // a group of statements was not read as one
 )
 
-// Lost says that statements are missing. Until a snapshot of the same scope repairs it,
-// what replay answers is uncertain from From on.
+// Lost says that statements between From and Time are missing. Until a walk that began after
+// Time repairs it, what replay answers is uncertain from From on.
 type Lost struct {
 	Common            // PID 0: any process may be affected
 	Count  uint64     // statements; 0 = unknown

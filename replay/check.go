@@ -31,12 +31,15 @@ func (p *Problem) Unwrap() error { return p.Err }
 // they count. It returns the state at the end. An error that says nothing about the
 // recording, such as one of its disk, ends it too; r.Read returns that again.
 func Check(r *format.Reader, problem func(*Problem)) *Session {
-	c := checker{session: NewSession(), report: func(err error) { problem(&Problem{r.Offset(), err}) }}
+	c := checker{session: NewSession(), at: r.Offset, report: problem}
 	for rec, err := range r.All() {
 		if errors.Is(err, format.ErrCorrupt) || errors.Is(err, format.ErrTruncated) {
-			c.report(err)
+			c.problem(err)
 		}
 		if err != nil {
+			if c.session.End != nil {
+				c.explain()
+			}
 			return c.session
 		}
 		c.record(rec)
@@ -49,7 +52,8 @@ func Check(r *format.Reader, problem func(*Problem)) *Session {
 // checker holds what the rules about sequences of records need to remember.
 type checker struct {
 	session *Session
-	report  func(error)
+	at      func() format.Position // of the record under way
+	report  func(*Problem)
 
 	snapshot *format.SnapshotBegin // under way
 	counts   format.SnapshotEnd    // what it has held so far
@@ -59,9 +63,13 @@ type checker struct {
 	walk     *format.Process // whose mappings are expected
 	expected uint32          // how many of them
 	last     uint64          // end of the last one
+
+	live liveRules
 }
 
-func (c *checker) problemf(msg string, args ...any) { c.report(fmt.Errorf(msg, args...)) }
+func (c *checker) problem(err error) { c.report(&Problem{c.at(), err}) }
+
+func (c *checker) problemf(msg string, args ...any) { c.problem(fmt.Errorf(msg, args...)) }
 
 // record checks rec against what came before it.
 func (c *checker) record(rec format.Record) {
@@ -70,6 +78,8 @@ func (c *checker) record(rec format.Record) {
 		c.problemf("%d mappings of the walk of process %d are missing", c.expected, c.walk.PID)
 		c.expected = 0
 	}
+	c.time(rec.Head().Time)
+	c.statement(rec)
 	switch r := rec.(type) {
 	case *format.SnapshotBegin:
 		c.begin(r)
@@ -81,6 +91,10 @@ func (c *checker) record(rec format.Record) {
 		c.interval(r.Start, r.Length)
 	case *format.SnapshotEnd:
 		c.end(r)
+	case *format.Lost:
+		if r.From > r.Time && r.Time != 0 {
+			c.problemf("a loss from %d on was noticed at %d already", r.From, r.Time)
+		}
 	case *format.End:
 		c.summary(r)
 	}
@@ -104,7 +118,7 @@ func (c *checker) process(r *format.Process) {
 		c.problemf("process %d twice in snapshot %d", r.PID, r.Snapshot)
 	}
 	if r.Status == format.WalkShared {
-		if owner := c.stated[r.SharesPID]; owner == nil || owner.Status == format.WalkShared {
+		if !c.tells(r.SharesPID) || r.SharesPID == r.PID {
 			c.problemf("process %d shares the address space of %d, which was not walked before it", r.PID, r.SharesPID)
 		}
 	}
@@ -113,6 +127,14 @@ func (c *checker) process(r *format.Process) {
 		c.counts.Processes[r.Status]++
 	}
 	c.walk, c.expected, c.last = r, r.VMAs, 0
+}
+
+// tells reports whether this snapshot says what the address space of pid is: by a walk of it
+// or of another process that has it, or because the process was born since the snapshot began.
+func (c *checker) tells(pid uint32) bool {
+	s := c.session
+	p := s.procs[pid]
+	return p != nil && (p.restated == s.snapshots || p.Walk == nil && !s.unseen(p))
 }
 
 func (c *checker) mmap(r *format.Mmap) {
@@ -181,11 +203,13 @@ func (c *checker) summary(r *format.End) {
 }
 
 func (c *checker) finish() {
+	c.explain()
 	if c.expected > 0 {
 		c.problemf("%d mappings of the walk of process %d are missing", c.expected, c.walk.PID)
 	}
-	// A recorder that was interrupted, or could not go on, says so.
-	if e := c.session.End; c.snapshot != nil && (e == nil || e.Reason == format.EndFinished) {
+	// A recorder that was interrupted, or could not go on, says so. One that follows changes
+	// ends at any time.
+	if e := c.session.End; c.snapshot != nil && (e == nil || e.Reason == format.EndFinished) && !follows(c.session.Host) {
 		c.problemf("snapshot %d does not end", c.snapshot.ID)
 	}
 }

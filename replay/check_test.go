@@ -34,7 +34,11 @@ func TestCheck(t *testing.T) {
 		{"wraps", walkOfTwo + soundEnd + "clear time=9 pid=10 tid=1 start=0xfffffffffffff000 len=0x2000\n", "wraps around"},
 		{"process twice", walkOfTwo + "process time=4 pid=11 tid=11 snapshot=1 status=denied\n", "process 11 twice"},
 		{"shares with nobody", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=99\n", "was not walked before"},
-		{"shares with one that shares", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=11\nprocess time=4 pid=13 tid=13 snapshot=1 status=shared shares_pid=12\n", "process 13 shares the address space of 12, which was not walked before"},
+		{"shares with one that shares", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=11\nprocess time=4 pid=13 tid=13 snapshot=1 status=shared shares_pid=12\n" +
+			"snapshot-end time=9 id=1 processes=complete:2,shared:2 mmaps=3 files=2\n", ""},
+		{"shares with one that was denied", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=denied\nprocess time=4 pid=13 tid=13 snapshot=1 status=shared shares_pid=12\n", "process 13 shares the address space of 12, which was not walked before it"},
+		{"shares with one born since", walkOfTwo + "fork time=4 pid=12 tid=12 ppid=11 ptid=11 start_time=9 shares_vm\nprocess time=4 pid=13 tid=13 snapshot=1 status=shared shares_pid=12\n" +
+			"snapshot-end time=9 id=1 processes=complete:2,shared:1 mmaps=3 files=2\n", ""},
 		{"process outside", soundEnd + "process time=4 pid=12 tid=12 snapshot=7 status=complete\n", "snapshot 7, which is not under way"},
 		{"nested", walkOfTwo + "snapshot-begin time=9 id=2\n", "begins inside"},
 		{"end alone", "snapshot-end time=9 id=4\n", "not under way"},

@@ -7,10 +7,18 @@
 // part of an older one carves it. Whoever needs the state at an earlier moment applies
 // fewer records.
 //
+// # Changes, losses and walks
+//
+// After a recording that followed changes a Session holds the state at its end. A process is
+// known by a walk, or by statements alone since its birth or its last exec (Process.Followed).
+// Where statements got lost it is uncertain (AddressSpace.UncertainSince) until a later walk
+// says what is so; Session.Losses keeps the windows of time. Where nothing was lost a later
+// walk must find what was known: Stats.Drift counts what it did not.
+//
 // # Memory
 //
 // A Session holds the state, not the records: 63 bytes for a mapping that a walk stated, 72
-// where statements came in any order, some 350 for a process and 300 for a distinct
+// where statements came in any order, some 400 for a process and 300 for a distinct
 // file, names aside. Processes that were forked share their mappings until one of them
 // changes; that costs the one that changes up to 11 KiB for the leaf that it changes and one
 // byte for every 16 mappings that it has.

@@ -79,7 +79,7 @@ func (a *Answer) Explain(host *format.Host) string {
 		return fmt.Sprintf("a %s has no address space", a.Process.Status())
 	}
 	why := "no recorded mapping there"
-	if p := a.Process; p != nil && p.Walk != nil && p.Walk.ExcludedAnonExec > 0 {
+	if p := a.Process; p != nil && p.walk() != nil && p.Walk.ExcludedAnonExec > 0 {
 		why += fmt.Sprintf("; %d anonymous executable VMAs (JIT code) of this process were left out, --anon-exec records them", p.Walk.ExcludedAnonExec)
 	}
 	if host != nil && host.Content&format.ContentVDSO == 0 {

@@ -94,6 +94,9 @@ func TestMemoryOfRecords(t *testing.T) {
 		{"orphans", func(i uint32) []format.Record { return []format.Record{&format.Comm{Common: head(i)}} }, 8},
 		{"walks", func(i uint32) []format.Record { return []format.Record{&format.Process{Common: head(i)}} }, 8},
 		{"forks", func(i uint32) []format.Record { return []format.Record{&format.Fork{Common: head(i + 1), PPID: 1}} }, 8},
+		{"forks of orphans", func(i uint32) []format.Record {
+			return []format.Record{&format.Fork{Common: head(2 * i), PPID: 2*i + 2, SharesVM: true}}
+		}, 8},
 		{"forks that change", func(i uint32) []format.Record {
 			return []format.Record{&format.Fork{Common: head(i + 1), PPID: 1}, &format.Clear{Common: head(i + 1), Length: page}}
 		}, 140},

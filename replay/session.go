@@ -15,19 +15,49 @@ type Session struct {
 	Host  *format.Host // nil until it was applied
 	End   *format.End  // nil until it was applied
 	Stats Stats
+	// Losses are the windows in which statements got lost, in the order of the file: the
+	// first 256 of them. Stats.LossWindows counts all.
+	Losses []Loss
+	// Drifts are the first 32 differences of Stats.Drift.
+	Drifts []Drift
 
 	procs map[uint32]*Process
 	files map[File]*File
 
-	snapshot uint32 // SnapshotBegin.ID plus one of the machine-wide snapshot under way
+	snapshots uint32 // snapshots begun: the serial number of the latest
+	wide      uint32 // that of the machine-wide snapshot under way; 0 = none
+	wideID    uint32 // its SnapshotBegin.ID
+	older     int    // windows of Losses from before the machine-wide snapshot under way
+	pending   comparison
+	fresh     []freshDrift
 }
 
 // Stats counts what a Session has been given.
 type Stats struct {
 	Records uint64
 	Mmaps   uint64 // SET statements
+	Walked  uint64 // SET statements by walks, among Mmaps
 	Lost    uint64 // sum of Lost.Count
 	Losses  uint64 // Lost records
+
+	Clears uint64 // CLEAR statements
+	Forks  uint64 // of processes, not of threads
+	Execs  uint64
+	Exits  uint64 // of processes
+	// LossWindows counts the windows of Session.Losses and those beyond.
+	LossWindows uint64
+	// Orphans counts statements about processes that nothing had introduced, Reborn forks
+	// of processes that had not ended. Besides losses, a process that ends or begins while
+	// a snapshot is taken is a reason.
+	Orphans, Reborn uint64
+
+	// Restated counts address spaces that a walk stated although all about them was known.
+	// Drift counts the intervals over which what was known differed from the walk, in
+	// DriftProcesses of them: each is an error of the recorder. A name that has changed is
+	// none, and neither is a build ID or a generation that one side does not know.
+	Restated, Drift, DriftProcesses uint64
+	// Ahead counts the intervals in which a walk saw what a statement told a moment later.
+	Ahead uint64
 
 	Snapshots    uint64
 	LastSnapshot format.SnapshotEnd // of the whole machine: not a repair of one process
@@ -79,20 +109,27 @@ func (s *Session) Apply(rec format.Record) {
 	case *format.Host:
 		s.Host = r
 	case *format.SnapshotBegin:
-		if r.PID == 0 {
-			s.snapshot = r.ID + 1
-		}
+		s.snapshotBegin(r)
 	case *format.Process:
 		s.process(r)
 	case *format.Mmap:
 		s.Stats.Mmaps++
+		if r.Walked {
+			s.Stats.Walked++
+		}
 		p := s.introduce(head)
+		if !r.Walked {
+			s.told(p.Space, r.Start, r.Start+r.Length, r.Time)
+		}
 		p.Space.Set(Mapping{
 			Start: r.Start, End: r.Start + r.Length, Offset: r.Offset, File: s.file(r),
 			Prot: r.Prot, Flags: r.Flags, Kind: r.Kind,
 		})
 	case *format.Clear:
-		s.introduce(head).Space.Clear(r.Start, r.Start+r.Length)
+		s.Stats.Clears++
+		p := s.introduce(head)
+		s.told(p.Space, r.Start, r.Start+r.Length, r.Time)
+		p.Space.Clear(r.Start, r.Start+r.Length)
 	case *format.SnapshotEnd:
 		s.snapshotEnd(r)
 	case *format.Comm:
@@ -104,96 +141,13 @@ func (s *Session) Apply(rec format.Record) {
 	case *format.Exec:
 		s.exec(r)
 	case *format.Exit:
-		if r.Group {
-			delete(s.procs, r.PID)
-		}
+		s.exit(r)
 	case *format.Lost:
 		s.lost(r)
 	case *format.End:
 		s.End = r
 	}
-}
-
-// process starts the process anew from a walk; its mappings follow. Nothing of an older
-// process with this pid is kept, be it the same one or not.
-func (s *Session) process(r *format.Process) {
-	if r.Status == format.WalkVanished {
-		// Named, so that its absence is no mystery, but gone.
-		delete(s.procs, r.PID)
-		return
-	}
-	p := &Process{
-		PID: r.PID, StartTime: r.StartTime, PPID: r.PPID, Comm: r.Comm, Exe: r.Exe, Walk: r,
-		Space: new(Space), seen: s.snapshot,
-	}
-	s.procs[r.PID] = p
-	switch r.Status {
-	case format.WalkShared:
-		// A process that claims to share with itself shares with nobody.
-		if owner := s.procs[r.SharesPID]; owner != nil && owner != p {
-			p.Space, p.Known, p.UncertainSince = owner.Space, owner.Known, owner.UncertainSince
-		}
-	case format.WalkComplete, format.WalkKernelThread, format.WalkZombie:
-		p.Known = true
-	}
-}
-
-// snapshotEnd drops the processes that a machine-wide snapshot did not find and that were
-// not born during it: their end was lost.
-func (s *Session) snapshotEnd(r *format.SnapshotEnd) {
-	s.Stats.Snapshots++
-	if r.PID != 0 {
-		return // it looked at one process
-	}
-	s.Stats.LastSnapshot = *r
-	if s.snapshot != r.ID+1 {
-		return
-	}
-	maps.DeleteFunc(s.procs, func(_ uint32, p *Process) bool { return p.seen != s.snapshot })
-	s.snapshot = 0
-}
-
-func (s *Session) fork(r *format.Fork) {
-	child := &Process{PID: r.PID, StartTime: r.StartTime, PPID: r.PPID, Space: new(Space), seen: s.snapshot}
-	s.procs[r.PID] = child
-	parent := s.procs[r.PPID]
-	if parent == nil {
-		child.Known = r.Stated
-		return
-	}
-	child.Comm, child.Exe = parent.Comm, parent.Exe
-	child.Known, child.UncertainSince = parent.Known, parent.UncertainSince
-	switch {
-	case r.SharesVM:
-		child.Space = parent.Space
-	case r.Stated:
-		child.Known, child.UncertainSince = true, 0
-	default:
-		child.Space = parent.Space.Clone()
-	}
-}
-
-func (s *Session) exec(r *format.Exec) {
-	p := s.introduce(&r.Common)
-	p.Space, p.Known, p.UncertainSince = new(Space), true, 0
-	if r.Comm != "" {
-		p.Comm = r.Comm
-	}
-	if r.Exe != "" {
-		p.Exe = r.Exe
-	}
-}
-
-func (s *Session) lost(r *format.Lost) {
-	s.Stats.Losses++
-	s.Stats.Lost += r.Count
-	since := max(r.From, 1)
-	about := s.procs[r.PID] // with all who share its address space
-	for _, p := range s.procs {
-		if (r.PID == 0 || about != nil && p.Space == about.Space) && (p.UncertainSince == 0 || since < p.UncertainSince) {
-			p.UncertainSince = since
-		}
-	}
+	s.compare(rec)
 }
 
 // introduce returns the process that a statement is about. One that no record has
@@ -201,10 +155,36 @@ func (s *Session) lost(r *format.Lost) {
 func (s *Session) introduce(c *format.Common) *Process {
 	p := s.procs[c.PID]
 	if p == nil {
-		p = &Process{PID: c.PID, Space: new(Space), seen: s.snapshot}
+		s.Stats.Orphans++
+		p = &Process{PID: c.PID, seen: s.wide}
+		s.join(p, newAddressSpace(false))
 		s.procs[c.PID] = p
 	}
 	return p
+}
+
+// join gives p the address space a, and takes it out of the one that it had.
+func (s *Session) join(p *Process, a *AddressSpace) {
+	a.users++
+	if p.AddressSpace != nil {
+		s.leave(p)
+	}
+	p.AddressSpace = a
+}
+
+// leave takes p out of its address space.
+func (s *Session) leave(p *Process) {
+	if p.users--; p.users == 0 {
+		s.certain(p.AddressSpace, s.Stats.LastTime)
+	}
+}
+
+// remove forgets process pid.
+func (s *Session) remove(pid uint32) {
+	if p := s.procs[pid]; p != nil {
+		s.leave(p)
+		delete(s.procs, pid)
+	}
 }
 
 // file interns the file of a SET.

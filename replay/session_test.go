@@ -130,7 +130,7 @@ lost time=20 count=3 from=15 cpu=-1 reason=ring
 fork time=21 pid=12 tid=12 ppid=11 ptid=11 start_time=9
 fork time=21 pid=13 tid=13 ppid=11 ptid=11 start_time=9 stated
 exec time=22 pid=10 tid=10 comm="new"
-`, "10 new complete\n11 eleven complete uncertain since 15\n  5000-6000 0 /a\n12 eleven unknown uncertain since 15\n  5000-6000 0 /a\n" +
+`, "10 new unknown\n11 eleven complete uncertain since 15\n  5000-6000 0 /a\n12 eleven unknown uncertain since 15\n  5000-6000 0 /a\n" +
 			"13 eleven unknown\n"},
 		{"the earliest loss counts", walkOfTwo + `
 lost time=20 pid=10 count=3 from=15 cpu=-1 reason=ring

@@ -18,6 +18,8 @@ var hostileSeeds = map[string]string{
 	"offset that wraps":    "mmap pid=1 start=0x1000 len=0x3000 pgoff=0xfffffffffffff000 path=\"/a\"\nclear pid=1 start=0x2000 len=0x1000\n",
 	"walk that overlaps":   "snapshot-begin id=1\nprocess pid=1 snapshot=1 status=complete vmas=4294967295\nmmap pid=1 start=0x1000 len=0x3000 walked path=\"/a\"\nmmap pid=1 start=0x2000 len=0x1000 walked path=\"/b\"\nsnapshot-end id=1 mmaps=2\n",
 	"snapshots crossed":    "snapshot-begin id=1\nsnapshot-begin id=4294967295\nprocess pid=1 snapshot=1 status=complete\nsnapshot-end id=1\nsnapshot-end id=4294967295\nsnapshot-end id=7 pid=3\n",
+	"shared by orphans":    "fork pid=1 tid=1 ppid=9 shares_vm\nfork pid=2 tid=2 ppid=1 shares_vm\nprocess pid=3 status=complete\nprocess pid=9 status=shared shares_pid=3\nprocess pid=2 status=shared shares_pid=1\nexit pid=9 group\n",
+	"parted":               "snapshot-begin id=1\nprocess pid=1 snapshot=1 status=complete\nprocess pid=2 snapshot=1 status=shared shares_pid=1\nprocess pid=2 snapshot=1 status=complete vmas=1\nmmap pid=2 start=0x1000 len=0x1000 walked path=\"/a\"\nprocess pid=1 snapshot=1 status=complete vmas=1\nlost pid=1\nprocess pid=1 status=zombie\n",
 	"unknown values":       "process pid=1 status=77 source=88\nlost reason=200 count=18446744073709551615\nlost pid=1 reason=200 count=18446744073709551615\nmmap pid=1 start=0x1000 len=0x1000 kind=0x80000000 prot=rwxs build_id_origin=99\nend reason=99\nend records=1\n",
 }
 
@@ -36,7 +38,7 @@ func encode(t testing.TB, text string) (b []byte) {
 // applyHostile applies and checks whatever records b begins with, and asks for all there is.
 func applyHostile(t *testing.T, b []byte) {
 	t.Helper()
-	c := checker{session: NewSession(), report: func(err error) { _ = err.Error() }}
+	c := checker{session: NewSession(), at: func() format.Position { return format.Position{} }, report: func(p *Problem) { _ = p.Error() }}
 	var addrs []uint64
 	for len(b) > 0 {
 		rec, n, err := format.DecodeRecord(b)

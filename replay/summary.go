@@ -2,6 +2,9 @@ package replay
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -9,7 +12,8 @@ import (
 // Summary is the head of a report: what the recording covers and how far it can be trusted.
 type Summary struct {
 	Host      *format.Host
-	Processes map[format.WalkStatus]int // by the outcome of their last walk
+	Processes map[format.WalkStatus]int // by the outcome of their last walk; without Followed
+	Followed  int                       // processes that are known from live statements alone
 	Mappings  int                       // in distinct address spaces
 	Spaces    int                       // distinct address spaces with mappings
 	Files     int                       // distinct files mapped; [vdso] and anonymous memory are none
@@ -20,27 +24,40 @@ type Summary struct {
 	ExcludedVDSO     int
 	Uncertain        int // processes about which statements were lost and not repaired
 	Stats            Stats
-	Truncated        bool // no End record
+	Losses           []Loss // Session.Losses
+	Truncated        bool   // no End record
 	// Reason is why the recorder stopped; meaningful unless Truncated.
 	Reason format.EndReason
+
+	gaps map[format.WalkStatus]int // processes that are not known, by the reason
 }
 
 // Summary returns the head of a report.
 func (s *Session) Summary() Summary {
-	sum := Summary{Host: s.Host, Processes: make(map[format.WalkStatus]int), Stats: s.Stats, Truncated: s.End == nil}
+	sum := Summary{
+		Host: s.Host, Processes: make(map[format.WalkStatus]int), Stats: s.Stats, Losses: s.Losses, Truncated: s.End == nil,
+		gaps: make(map[format.WalkStatus]int),
+	}
 	if s.End != nil {
 		sum.Reason = s.End.Reason
 	}
 	spaces := make(map[*Space]struct{})
 	files := make(map[*File]struct{})
 	for p := range s.Processes() {
-		sum.Processes[p.Status()]++
+		if p.Followed() {
+			sum.Followed++
+		} else {
+			sum.Processes[p.Status()]++
+		}
+		if !p.Known {
+			sum.gaps[p.Status()]++
+		}
 		if p.UncertainSince != 0 {
 			sum.Uncertain++
 		}
-		if p.Walk != nil {
-			sum.ExcludedAnonExec += int(p.Walk.ExcludedAnonExec)
-			sum.ExcludedVDSO += int(p.Walk.ExcludedVDSO)
+		if w := p.walk(); w != nil {
+			sum.ExcludedAnonExec += int(w.ExcludedAnonExec)
+			sum.ExcludedVDSO += int(w.ExcludedVDSO)
 		}
 		if _, again := spaces[p.Space]; again || p.Space.Len() == 0 {
 			continue
@@ -79,16 +96,57 @@ func (s *Summary) Incomplete() []string {
 		out = append(out, "the rest: the recorder could not go on")
 	case s.Reason == format.EndSignal && s.Stats.Snapshots == 0:
 		out = append(out, "the rest of the snapshot: the recorder was interrupted")
+	case s.Stats.Snapshots == 0 && follows(s.Host):
+		out = append(out, "the rest of the snapshot: the recording ended before it was complete")
 	}
-	out = append(out, format.Gaps(s.Processes, s.Host != nil && s.Host.Hidden)...)
-	if s.Stats.Losses > 0 {
-		out = append(out, fmt.Sprintf("%d statements lost", s.Stats.Lost))
+	out = append(out, format.Gaps(s.gaps, s.Host != nil && s.Host.Hidden)...)
+	switch n := s.gaps[format.WalkUnknown]; {
+	case n == 1:
+		out = append(out, "1 process is known from some statements alone: nothing had introduced it")
+	case n > 1:
+		out = append(out, fmt.Sprintf("%d processes are known from some statements alone: nothing had introduced them", n))
 	}
+	out = append(out, s.lost()...)
 	switch {
 	case s.Uncertain == 1:
 		out = append(out, "1 process uncertain since then")
 	case s.Uncertain > 1:
 		out = append(out, fmt.Sprintf("%d processes uncertain since then", s.Uncertain))
 	}
+	if s.Stats.Drift > 0 {
+		out = append(out, fmt.Sprintf("the truth at some time: in %d intervals a later walk found what no statement had told", s.Stats.Drift))
+	}
 	return out
+}
+
+// lost says what was lost, and whether it was repaired.
+func (s *Summary) lost() []string {
+	if s.Stats.Losses == 0 {
+		return nil
+	}
+	open, reasons := 0, make(map[format.LostReason]bool)
+	for _, l := range s.Losses {
+		reasons[l.Reason] = true
+		if l.Repaired == 0 {
+			open++
+		}
+	}
+	var why []string
+	for _, r := range slices.Sorted(maps.Keys(reasons)) {
+		why = append(why, r.String())
+	}
+	number := "an unknown number of statements"
+	if s.Stats.Lost > 0 {
+		number = fmt.Sprintf("%d statements", s.Stats.Lost)
+	}
+	text := fmt.Sprintf("%s lost (%s) in %d windows of time", number, strings.Join(why, ", "), s.Stats.LossWindows)
+	switch {
+	case open == 0:
+		text += ", all repaired by later walks"
+	case open < len(s.Losses):
+		text += fmt.Sprintf(", %d of them not repaired", open)
+	default:
+		text += ", not repaired"
+	}
+	return []string{text}
 }
