@@ -16,8 +16,8 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 }
 
-func benchmarkSnapshot(b *testing.B, source procmap.Source) {
-	if source == procmap.SourceIoctl {
+func benchmarkSnapshot(b *testing.B, source Source) {
+	if source == SourceIoctl {
 		need.Query(b, procmap.Supported())
 	}
 	rec, err := New(Options{Source: source})

@@ -1,11 +1,30 @@
 package recorder
 
 import (
+	"github.com/vmasnap/vmasnap/bpfmmap"
 	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/procmap"
 )
 
 // This file is the only translation from procmap's terms to format's.
+
+// sources are the procmap sources behind those that walk process by process. The iterator
+// leaves to the ioctl, or else the text, what it could not finish.
+var sources = map[Source]procmap.Source{
+	SourceAuto: procmap.SourceAuto, SourceIoctl: procmap.SourceIoctl, SourceMaps: procmap.SourceMaps, SourceIter: procmap.SourceAuto,
+}
+
+func formatHooks(h bpfmmap.Hooks) format.Hooks {
+	switch h {
+	case bpfmmap.HooksKprobe:
+		return format.HooksKprobe
+	case bpfmmap.HooksFentry:
+		return format.HooksFentry
+	case bpfmmap.HooksTracepoint:
+		return format.HooksTracepoint
+	}
+	return format.HooksNone
+}
 
 func formatSource(s procmap.Source) format.Source {
 	switch s {
@@ -77,6 +96,33 @@ func fillMmap(m *format.Mmap, v *procmap.VMA, kind format.Content, file *procmap
 	}
 	m.BuildID, m.GoBuildID = format.MakeBuildID(file.BuildID), file.GoBuildID
 	m.BuildIDOrigin = format.BuildIDOrigin(file.Origin)
+}
+
+// fillLive describes a VMA that the kernel side told; f is its file.
+func fillLive(m *format.Mmap, v *bpfmmap.VMA, f *liveFile) {
+	m.Start, m.Length, m.Offset = v.Start, v.End-v.Start, v.Offset
+	m.Prot, m.Kind = format.Prot(v.Prot), format.ContentExecFile
+	m.Flags = format.MapPrivate
+	if v.Shared {
+		m.Flags = format.MapShared
+	}
+	m.Deleted = v.Deleted
+	if f == nil {
+		m.BuildIDOrigin = format.BuildIDFailed
+		return
+	}
+	m.Major, m.Minor, m.Inode = f.Major, f.Minor, f.Inode
+	m.Generation, m.HasGeneration = f.Generation, true
+	if len(f.Path) <= maxPath {
+		m.Path = f.Path
+	}
+	switch {
+	case f.settled:
+		m.BuildID, m.GoBuildID = format.MakeBuildID(f.found.BuildID), f.found.GoBuildID
+		m.BuildIDOrigin = format.BuildIDOrigin(f.found.Origin)
+	default:
+		m.BuildIDOrigin = format.BuildIDFailed // nobody has answered in time
+	}
 }
 
 // fillProcess describes the process. i may be empty: then only its number is known.

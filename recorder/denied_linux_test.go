@@ -108,8 +108,8 @@ func TestSourceNotThere(t *testing.T) {
 		}{
 			{Options{}, auto, false},
 			{Options{BuildID: procmap.BuildIDFile}, auto, false},
-			{Options{Source: procmap.SourceMaps}, text, false},
-			{Options{Source: procmap.SourceIoctl}, ioctl, true},
+			{Options{Source: SourceMaps}, text, false},
+			{Options{Source: SourceIoctl}, ioctl, true},
 			{Options{BuildID: procmap.BuildIDKernel}, ioctl, true},
 		} {
 			rec, err := New(tc.o)

@@ -70,6 +70,7 @@ func Examine(procfs string) (findings []Finding, ready bool) {
 	e.clocks()
 	e.lockdown()
 	e.bpf()
+	e.rungs()
 	return e.findings, ready
 }
 
@@ -238,12 +239,52 @@ func (e *examination) bpf() {
 			e.add("follow", f.Name, Works, "", "%s", f.Use)
 			continue
 		}
-		remedy := "grant CAP_BPF and CAP_PERFMON (Linux 5.8), or run as root"
-		if errors.Is(f.Err, bpfmmap.ErrNotSupported) || errors.Is(f.Err, fs.ErrNotExist) {
-			remedy = "another kernel or configuration"
-		} else if os.Geteuid() == 0 {
-			remedy = "refused by the kernel's policy even for root"
-		}
-		e.add("follow", f.Name, Missing, remedy, "%s: %v", f.Use, f.Err)
+		e.add("follow", f.Name, Missing, followRemedy(f.Err), "%s: %v", f.Use, f.Err)
 	}
+}
+
+// rungs loads the programs of each rung of the ladder, as a recording would, and says which of
+// them --hooks=auto takes. It attaches nothing.
+func (e *examination) rungs() {
+	chosen, autoErr := loadRung(bpfmmap.HooksAuto)
+	for _, h := range []bpfmmap.Hooks{bpfmmap.HooksKprobe, bpfmmap.HooksFentry, bpfmmap.HooksTracepoint} {
+		name := "hooks " + h.String()
+		if chosen != nil && chosen.Hooks() == h {
+			e.add("follow", name, Works, "", "loads; --hooks=auto takes it")
+			continue
+		}
+		f, err := loadRung(h)
+		switch {
+		case err != nil:
+			e.add("follow", name, Missing, followRemedy(err), "%v", err)
+		case len(f.Notes()) > 0:
+			e.add("follow", name, Limited, "", "loads, but: %s", strings.Join(f.Notes(), "; "))
+		default:
+			e.add("follow", name, Works, "", "loads; --hooks=auto has a better one")
+		}
+	}
+	if chosen == nil {
+		e.add("follow", "following", Missing, followRemedy(autoErr), "record --no-follow takes a snapshot alone")
+	}
+}
+
+// loadRung loads and closes; what it returns still tells what it was.
+func loadRung(h bpfmmap.Hooks) (follower, error) {
+	f, err := openFollower(bpfmmap.Options{Hooks: h, RingSize: os.Getpagesize()})
+	if err != nil {
+		return nil, err
+	}
+	return f, f.Close()
+}
+
+// followRemedy says what to do about programs that do not load.
+func followRemedy(err error) string {
+	lacking := lackingForBPF()
+	switch {
+	case !errors.Is(err, fs.ErrPermission):
+		return "another kernel or configuration"
+	case len(lacking) > 0:
+		return "grant " + strings.Join(lacking, " and ") + ", or run as root"
+	}
+	return "refused by the kernel's policy, whoever asks"
 }

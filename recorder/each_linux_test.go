@@ -11,7 +11,7 @@ import (
 func eachSource(t *testing.T, run func(t *testing.T, o Options)) {
 	for _, source := range bothSources {
 		t.Run(source.String(), func(t *testing.T) {
-			if source == procmap.SourceIoctl {
+			if source == SourceIoctl {
 				need.Query(t, procmap.Supported())
 			}
 			run(t, Options{Source: source})
@@ -19,4 +19,4 @@ func eachSource(t *testing.T, run func(t *testing.T, o Options)) {
 	}
 }
 
-var bothSources = []procmap.Source{procmap.SourceIoctl, procmap.SourceMaps}
+var bothSources = []Source{SourceIoctl, SourceMaps}

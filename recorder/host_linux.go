@@ -25,6 +25,13 @@ func (r *Recorder) describeHost() (*format.Host, error) {
 		return nil, fmt.Errorf("read uname: %w", err)
 	}
 	o := &r.options
+	source, hooks := formatSource(r.source), format.HooksNone
+	if r.iterator != nil {
+		source = format.SourceIter
+	}
+	if r.follower != nil {
+		hooks = formatHooks(r.follower.Hooks())
+	}
 	return &format.Host{
 		Common:         format.Common{Time: clocks.Monotonic},
 		Clocks:         clocks,
@@ -32,7 +39,8 @@ func (r *Recorder) describeHost() (*format.Host, error) {
 		CPUs:           onlineCPUs(),
 		PIDNamespace:   r.mount.PIDNamespace,
 		MountNamespace: r.mount.MountNamespace,
-		Source:         formatSource(r.source),
+		Source:         source,
+		Hooks:          hooks,
 		BuildID:        format.BuildIDMode(o.BuildID),
 		Content:        o.content(),
 		Hidden:         r.mount.Hidden,

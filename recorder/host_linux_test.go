@@ -58,7 +58,7 @@ func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]Options{
 		"use source: ":                 {Source: 99},
 		"use build ID mode: ":          {BuildID: 99},
-		"use build IDs of the kernel:": {Source: procmap.SourceMaps, BuildID: procmap.BuildIDKernel},
+		"use build IDs of the kernel:": {Source: SourceMaps, BuildID: procmap.BuildIDKernel},
 	} {
 		if _, err := New(o); err == nil || !strings.HasPrefix(err.Error(), name) || errors.Is(err, procmap.ErrNotSupported) {
 			t.Errorf("%+v: error is %v, want %q", o, err, name)

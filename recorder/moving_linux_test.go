@@ -116,7 +116,7 @@ func TestMergeDuringWalk(t *testing.T) {
 		// printed (measured on Linux 6.18, where maps is read without the lock). The ioctl,
 		// asked for what covers an address, does not.
 		allowed := 0
-		if o.Source == procmap.SourceMaps {
+		if o.Source == SourceMaps {
 			allowed = 10
 		}
 		if missing > allowed {

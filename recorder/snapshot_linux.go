@@ -22,6 +22,11 @@ type snapshot struct {
 	sharing  sharing
 	distinct map[fileKey]struct{}
 
+	// deliver takes in the walk of one process. In a live recording those alone go through
+	// it that were given up, and between puts marks into the ring around each walk.
+	deliver func(context.Context, *walk) error
+	between func(pid uint32, find func() []*walk) error
+
 	pids    []int
 	next    atomic.Int64 // index of the next process to walk
 	stop    chan struct{}
@@ -78,11 +83,15 @@ func (s *snapshot) take(ctx context.Context) error {
 	}
 	s.stats.Listed = len(s.pids)
 	now := Now()
-	begin := &format.SnapshotBegin{Common: format.Common{Time: now}, Source: formatSource(s.source)}
+	begin := &format.SnapshotBegin{Common: format.Common{Time: now}, Source: s.host.Source}
 	if err := s.sink.Write(begin); err != nil {
 		return err
 	}
-	if err := s.walkAll(ctx); err != nil {
+	walk := s.walkAll
+	if s.iterator != nil {
+		walk = s.iterateAll
+	}
+	if err := walk(ctx); err != nil {
 		return err
 	}
 	end := &format.SnapshotEnd{Common: format.Common{Time: Now()}, Mmaps: uint64(s.stats.VMAs), Files: uint64(s.stats.Files)}
@@ -94,28 +103,24 @@ func (s *snapshot) take(ctx context.Context) error {
 
 // walkAll brings every process to the sink, in the order in which the walks end.
 func (s *snapshot) walkAll(ctx context.Context) error {
-	s.stop = make(chan struct{})
-	s.results = make(chan *walk, 2*s.options.Workers)
-	for range min(s.options.Workers, len(s.pids)) {
-		s.startWorker()
-	}
+	s.begin()
 	defer s.stopWorkers()
 	tick := time.NewTicker(s.watchPeriod())
 	defer tick.Stop()
-	flush := time.NewTicker(flushInterval)
-	defer flush.Stop()
+	flushing := time.NewTicker(flushInterval)
+	defer flushing.Stop()
 	for done := 0; done < len(s.pids); {
 		var err error
 		select {
 		case w := <-s.results:
-			err = s.emit(ctx, w)
+			err = s.deliver(ctx, w)
 			done++
 		case <-tick.C:
 			var n int
 			n, err = s.watch(ctx)
 			done += n
-		case <-flush.C:
-			err = s.flush()
+		case <-flushing.C:
+			err = flush(s.sink)
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		}
@@ -127,6 +132,32 @@ func (s *snapshot) walkAll(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// begin starts the workers.
+func (s *snapshot) begin() {
+	s.stop = make(chan struct{})
+	s.results = make(chan *walk, 2*s.options.Workers)
+	for range min(s.options.Workers, len(s.pids)) {
+		s.startWorker()
+	}
+}
+
+// perform walks one process.
+func (s *snapshot) perform(j *job) *walk {
+	w := &walk{pid: j.pid}
+	if s.between == nil {
+		return s.walkProcess(s, j)
+	}
+	err := s.between(uint32(j.pid), func() []*walk {
+		w = s.walkProcess(s, j)
+		w.pid = j.pid
+		return []*walk{w}
+	})
+	if err != nil {
+		return &walk{pid: j.pid, unmarked: true}
+	}
+	return w
 }
 
 func (s *snapshot) startWorker() {
@@ -146,7 +177,7 @@ func (s *snapshot) startWorker() {
 			}
 			j := &job{pid: s.pids[i], began: Now()}
 			w.job.Store(j)
-			result := s.walkProcess(s, j)
+			result := s.perform(j)
 			if j.settled.Swap(true) {
 				return // given up: another worker has taken over
 			}
@@ -205,7 +236,7 @@ func (s *snapshot) emit(ctx context.Context, w *walk) error {
 	for i := range w.mmaps {
 		m := &w.mmaps[i]
 		s.stats.VMAs++
-		s.countFile(m)
+		s.stats.countFile(s.distinct, m)
 		if err := s.sink.Write(m); err != nil {
 			return err
 		}
@@ -213,15 +244,15 @@ func (s *snapshot) emit(ctx context.Context, w *walk) error {
 	return nil
 }
 
-// countFile counts the file of m once.
-func (s *snapshot) countFile(m *format.Mmap) {
+// countFile counts the file of m once; distinct are those that were counted.
+func (st *Stats) countFile(distinct map[fileKey]struct{}, m *format.Mmap) {
 	if m.Kind&format.ContentFiles == 0 {
 		return
 	}
 	key := fileKey{m.Path, m.Deleted, m.Major, m.Minor, m.Inode}
-	if _, known := s.distinct[key]; !known {
-		s.distinct[key] = struct{}{}
-		s.stats.Files++
-		s.stats.BuildIDs[m.BuildIDOrigin]++
+	if _, known := distinct[key]; !known {
+		distinct[key] = struct{}{}
+		st.Files++
+		st.BuildIDs[m.BuildIDOrigin]++
 	}
 }

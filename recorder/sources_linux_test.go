@@ -44,14 +44,16 @@ func snapshotOf(t *testing.T, o Options) map[uint32]*walked {
 	return all
 }
 
-// sameWalk compares what the ioctl said with what the text said. The kernel tells build IDs
-// with the ioctl only: where its answer is all there is, that is no difference.
+// sameWalk compares what the ioctl said with what another source said. The kernel tells build
+// IDs with the ioctl only: where its answer is all there is, that is no difference. Only the
+// iterator tells generations.
 func sameWalk(ioctl, text *walked) bool {
 	if ioctl.process != text.process || len(ioctl.mmaps) != len(text.mmaps) {
 		return false
 	}
 	for i, a := range ioctl.mmaps {
 		b := text.mmaps[i]
+		b.Generation, b.HasGeneration = 0, false
 		if a.BuildIDOrigin == format.BuildIDByKernel && b.BuildIDOrigin != format.BuildIDNotAsked {
 			if !b.BuildID.IsZero() && b.BuildID != a.BuildID {
 				return false
@@ -65,16 +67,23 @@ func sameWalk(ioctl, text *walked) bool {
 	return true
 }
 
-// TestSourcesAgree takes the machine with the ioctl, with the text, and with the ioctl
-// again. Where the first and the last are equal, the process held still, and the text must
+// TestSourcesAgree takes the machine with the ioctl, with another source, and with the ioctl
+// again. Where the first and the last are equal, the process held still, and the other must
 // not differ. A process that looked so by chance gets further tries.
 func TestSourcesAgree(t *testing.T) {
 	need.Query(t, procmap.Supported())
 	children := []*child{startHard(t, "wait"), startHard(t, "leader"), startHard(t, "share"), startHard(t, "jit"), startHard(t, "zombie")}
 	for _, o := range []Options{
-		{},
-		{AllFile: true, AnonExec: true, VDSO: true, BuildID: procmap.BuildIDFile},
+		{Source: SourceMaps},
+		{Source: SourceMaps, AllFile: true, AnonExec: true, VDSO: true, BuildID: procmap.BuildIDFile},
+		{Source: SourceIter},
 	} {
+		other := o.Source
+		if it, err := New(o); err != nil {
+			need.Skip(t, need.BPF, "the iterator: "+err.Error()) // the last
+		} else if err := it.Close(); err != nil {
+			t.Fatal(err)
+		}
 		var suspects map[uint32]string
 		still := 0
 		for try := range 5 {
@@ -82,7 +91,7 @@ func TestSourcesAgree(t *testing.T) {
 				break
 			}
 			var all [3]map[uint32]*walked
-			for i, source := range []procmap.Source{procmap.SourceIoctl, procmap.SourceMaps, procmap.SourceIoctl} {
+			for i, source := range []Source{SourceIoctl, other, SourceIoctl} {
 				o.Source = source
 				all[i] = snapshotOf(t, o)
 			}
@@ -120,7 +129,7 @@ func TestSourcesAgree(t *testing.T) {
 
 func describeDifference(ioctl, text *walked) string {
 	if text == nil {
-		return "the text has no record of it"
+		return "the other has no record of it"
 	}
 	a, b := format.AppendText(nil, &ioctl.process), format.AppendText(nil, &text.process)
 	for i := range min(len(ioctl.mmaps), len(text.mmaps)) {

@@ -178,6 +178,7 @@ func TestWatch(t *testing.T) {
 		}
 		s := snapshot{Recorder: rec, sink: new(discard), stop: make(chan struct{}), results: make(chan *walk, 1)}
 		s.stats.Processes = make(map[format.WalkStatus]int)
+		s.deliver = s.emit
 		w, j := &worker{done: make(chan struct{})}, &job{pid: os.Getpid()}
 		close(w.done)
 		w.job.Store(j)

@@ -21,6 +21,9 @@ type walk struct {
 	mmaps   []format.Mmap
 	info    procmap.Info
 	fatal   error // the recorder's own trouble, not the process's
+
+	pid      int  // in a live recording
+	unmarked bool // the same: a mark could not be made, so that it is worth nothing
 }
 
 // usualVMAs is room for the executable VMAs of most processes, so that most walks allocate
@@ -258,7 +261,7 @@ func (s *snapshot) ended(was *procmap.Info) bool {
 // timedOut is the record of a process whose walk was given up: what the worker has told of
 // it. Nothing else that the worker wrote is touched, for it may still be writing.
 func (s *snapshot) timedOut(j *job) *walk {
-	w := &walk{}
+	w := &walk{pid: j.pid}
 	if told := j.told.Load(); told != nil {
 		w.info = *told
 	}

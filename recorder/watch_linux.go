@@ -50,7 +50,7 @@ func (s *snapshot) watch(ctx context.Context) (settled int, err error) {
 			s.startWorker()
 		}
 		settled++
-		if err := s.emit(ctx, s.timedOut(j)); err != nil {
+		if err := s.deliver(ctx, s.timedOut(j)); err != nil {
 			return settled, err
 		}
 	}
@@ -61,8 +61,8 @@ func (s *snapshot) watch(ctx context.Context) (settled int, err error) {
 const flushInterval = time.Second
 
 // flush closes the sink's frame, if it has such a thing.
-func (s *snapshot) flush() error {
-	if f, ok := s.sink.(interface{ Flush() error }); ok {
+func flush(sink Sink) error {
+	if f, ok := sink.(interface{ Flush() error }); ok {
 		return f.Flush()
 	}
 	return nil

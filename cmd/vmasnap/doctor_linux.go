@@ -51,7 +51,7 @@ func doctorText(out *bufio.Writer, st style, findings []recorder.Finding) {
 		if f.Topic != topic {
 			topic = f.Topic
 			fmt.Fprintln(out, st.bold(map[string]string{
-				"snapshot": "Taking a snapshot", "follow": "Following changes (not built in yet)"}[topic]))
+				"snapshot": "Taking a snapshot", "follow": "Following changes"}[topic]))
 		}
 		verdict := fmt.Sprintf("%-7s", f.Health)
 		switch f.Health {

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// The exit statuses. They are part of the command's interface: README.md documents them.
+// The exit statuses. They are part of the command's interface: README.md documents them. record
+// passes on those of the command that it records, which can be any.
 const (
 	exitDone        = 0
 	exitFound       = 1 // the answer is "differs", "found" or "not sound"

@@ -23,10 +23,11 @@ func checkLive(ctx context.Context, out io.Writer, recorded *replay.Session, lim
 	var verdicts [4]int
 	listed := 0
 	for p := range recorded.Processes() {
-		if p.Status() != format.WalkComplete && p.Status() != format.WalkShared {
-			if !p.Known {
-				skipped++
-			}
+		if !p.Known {
+			skipped++
+			continue
+		}
+		if p.Status() == format.WalkKernelThread || p.Status() == format.WalkZombie {
 			continue
 		}
 		live := now.Process(p.PID)
@@ -44,7 +45,7 @@ func checkLive(ctx context.Context, out io.Writer, recorded *replay.Session, lim
 		for _, d := range replay.Compare(p.Space, live.Space) {
 			verdicts[d.Verdict]++
 			if listed++; limit == 0 || listed <= limit {
-				fmt.Fprintf(out, "process %d %s: %s\n", p.PID, printable(p.Comm), describe(&d))
+				fmt.Fprintf(out, "process %d %s: %s\n", p.PID, printable(p.Comm), describe(&d, "recorded", "now"))
 			}
 		}
 	}
@@ -54,23 +55,6 @@ func checkLive(ctx context.Context, out io.Writer, recorded *replay.Session, lim
 	fmt.Fprintf(out, "live: %d processes compared, %s mappings: %d missing, %d extra, %d differing, %d renamed or unlinked since; %d processes gone, %d not comparable\n",
 		compared, count(mappings), verdicts[replay.Missing], verdicts[replay.Extra], verdicts[replay.Differs], verdicts[replay.Renamed], gone, skipped)
 	return verdicts[replay.Missing]+verdicts[replay.Extra]+verdicts[replay.Differs] > 0, nil
-}
-
-// describe says in one line how the machine differs.
-func describe(d *replay.Difference) string {
-	text := fmt.Sprintf("%s %#x-%#x", d.Verdict, d.Start, d.End)
-	if d.A.File != nil {
-		text += " recorded " + mappingText(&d.A, d.Start)
-	}
-	if d.B.File != nil {
-		text += " now " + mappingText(&d.B, d.Start)
-	}
-	return text
-}
-
-// mappingText says what m has at addr.
-func mappingText(m *replay.Mapping, addr uint64) string {
-	return fmt.Sprintf("%s %s+%#x%s", m.Perm(), printable(m.File.Path), m.FileOffset(addr), mark(m.File.Deleted, " (deleted)"))
 }
 
 // liveState takes a snapshot of the recorded processes, asking for the same kinds of VMAs,

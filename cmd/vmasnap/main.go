@@ -18,6 +18,9 @@ import (
 )
 
 func main() {
+	if status, held := held(os.Args); held {
+		os.Exit(status)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], &streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
@@ -149,7 +152,8 @@ vmasnap COMMAND --help tells more about each.
 
 exit status: 0 done; 1 the answer is "differs", "found" or "not sound"; 2 wrong usage, or
 failed; 3 done, but something is missing (with --strict); 4 not supported or not permitted
-here.
+here. record -- CMD passes on that of CMD, 128 and the number of a signal that ended it, or
+127 or 126 if it cannot be run.
 `)
 	return finish(out, nil)
 }

@@ -49,6 +49,9 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 					line = procmap.AppendMapsLine(line[:0], &v)
 					out.Write(line)
 				}
+				if p.UncertainSince != 0 {
+					fmt.Fprintf(s.err, "vmasnap maps: process %d: uncertain since %s: statements were lost\n", p.PID, sinceStart(p.UncertainSince, session.Host))
+				}
 				if p.Known && p.Space.Len() == 0 {
 					a := session.Lookup(p.PID, 0)
 					fmt.Fprintf(s.err, "vmasnap maps: process %d: %s\n", p.PID, a.Explain(session.Host))

@@ -7,15 +7,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/recorder"
 )
 
 // progress draws a bar on standard error while a snapshot is taken, if that is a terminal
-// and the snapshot takes long enough to be waited for.
+// and the snapshot takes long enough to be waited for, and then how following goes.
 type progress struct {
 	w     io.Writer // nil: draw nothing
 	begun time.Time
 	last  time.Time
 	drawn bool
+
+	events uint64 // at last
 }
 
 const (
@@ -45,7 +49,23 @@ func (p *progress) show(done, total int) {
 	fmt.Fprintf(p.w, "\r[%s%s] %d of %d processes ", strings.Repeat("=", full), strings.Repeat(" ", width-full), done, total)
 }
 
-// clear removes the bar.
+// status draws how a recording that follows goes, in one line.
+func (p *progress) status(s recorder.Status, written uint64) {
+	if p.w == nil {
+		return
+	}
+	now := time.Now()
+	rate := float64(s.Events-p.events) / max(now.Sub(p.last), time.Millisecond).Seconds()
+	p.last, p.events, p.drawn = now, s.Events, true
+	lost := count(int(s.Lost)) + " lost"
+	if s.Uncertain {
+		lost += ", repairing"
+	}
+	fmt.Fprintf(p.w, "\r[ %s: %s processes, %s mappings, %s events/s, %s, %s; Ctrl-C ends ]\x1b[K",
+		now.Sub(p.begun).Round(time.Second), count(s.Processes), count(s.Mappings), count(int(rate)), lost, bytesOf(written))
+}
+
+// clear removes what was drawn.
 func (p *progress) clear() {
 	if p.drawn {
 		fmt.Fprint(p.w, "\r\x1b[K")

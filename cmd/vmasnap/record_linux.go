@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/bpfmmap"
 	"github.com/vmasnap/vmasnap/procmap"
 	"github.com/vmasnap/vmasnap/recorder"
 )
@@ -20,30 +21,53 @@ import (
 func recordCommand() command {
 	return command{
 		name:    "record",
-		args:    "",
-		summary: "take a snapshot of what every process has mapped executable",
-		help: `Walks the executable, file-backed VMAs of every process and writes them, with build IDs, to
-one compressed file. An existing vmasnap.data becomes vmasnap.data.old. Run as root, or with
-CAP_SYS_PTRACE (and CAP_CHECKPOINT_RESTORE for the build IDs of some Go programs), to see
-other users' processes; without, they are recorded as denied.`,
+		args:    "[-- CMD [ARGS]]",
+		summary: "record what every process has mapped executable, and each later change",
+		help: `Writes to one compressed file which executable, file-backed VMAs every process has, with
+build IDs, and then every change, until Ctrl-C, SIGTERM or the end of --duration. A second
+signal aborts at once; the file is sound either way. With CMD it records that command and
+its descendants, from before its first instruction to its end (with --all the whole machine
+for as long), and passes on its exit status, and signals to it. An existing vmasnap.data
+becomes vmasnap.data.old.
+
+Following changes takes root, or CAP_BPF and CAP_PERFMON; --no-follow takes a snapshot alone.
+Other users' processes take CAP_SYS_PTRACE (and CAP_CHECKPOINT_RESTORE for the build IDs of
+some Go programs); without, they are recorded as denied. vmasnap doctor tells what works.`,
 		setup: func(flags *pflag.FlagSet) action {
-			var r record
+			r := record{ringSize: bpfmmap.DefaultRingSize}
 			flags.StringVarP(&r.output, "output", "o", defaultFile, `file to write; "-" is standard output`)
+			flags.DurationVarP(&r.duration, "duration", "d", 0, "end after this time, such as 10s; CMD, if it still runs then, gets SIGTERM")
+			flags.BoolVarP(&r.all, "all", "a", false, "the whole machine: the default but for CMD")
+			flags.VarP(&r.pids, "pid", "p", "only these processes, and those that they start")
+			flags.StringVar(&r.follow.Cgroup, "cgroup", "", "only the processes in this cgroup v2 directory and below: its `PATH`, or that below /sys/fs/cgroup")
 			flags.BoolVar(&r.noFollow, "no-follow", false, "the snapshot alone: do not follow later changes")
-			flags.VarP(&r.pids, "pid", "p", "only these processes")
-			flags.TextVar(&r.options.Source, "source", procmap.SourceAuto, "auto, ioctl (Linux 6.11) or maps (the text of /proc/PID/maps)")
+			flags.TextVar(&r.follow.Hooks, "hooks", bpfmmap.HooksAuto, "who tells of changes: auto, kprobe, fentry or tracepoint")
+			flags.Var(&r.ringSize, "ring-size", "size of the ring buffer for changes, in bytes or with K, M or G behind")
+			flags.DurationVar(&r.follow.Keyframe, "keyframe", 10*time.Minute, "how often to walk all processes again, to check what was followed; 0 is never")
+			flags.BoolVar(&r.keepPriority, "keep-priority", false, "do not raise the recorder's priority, though a busy machine may starve it then")
+			flags.BoolVar(&r.keepCapabilities, "keep-capabilities", false, "do not give up the capabilities that are not needed any more")
+			flags.TextVar(&r.options.Source, "source", recorder.SourceAuto, "who tells what is mapped: auto, ioctl (Linux 6.11), iter (BPF iterator) or maps (the text of /proc/PID/maps)")
 			flags.TextVar(&r.options.BuildID, "build-id", procmap.BuildIDAuto, "who is asked for build IDs: auto (the kernel, then the file), kernel, file or none")
-			flags.BoolVar(&r.options.AllFile, "all-file", false, "record file-backed VMAs that are not executable too")
-			flags.BoolVar(&r.options.AnonExec, "anon-exec", false, "record executable VMAs without a file (JIT code) too")
-			flags.BoolVar(&r.options.VDSO, "vdso", false, "record the kernel's [vdso] too")
+			flags.BoolVar(&r.options.AllFile, "all-file", false, "record file-backed VMAs that are not executable too (with --no-follow)")
+			flags.BoolVar(&r.options.AnonExec, "anon-exec", false, "record executable VMAs without a file (JIT code) too (with --no-follow)")
+			flags.BoolVar(&r.options.VDSO, "vdso", false, "record the kernel's [vdso] too (with --no-follow)")
 			flags.IntVarP(&r.options.Workers, "jobs", "j", 0, "processes to walk at once; 0 is one for each CPU")
 			flags.DurationVar(&r.options.WalkTimeout, "walk-timeout", recorder.DefaultWalkTimeout, "how long a process may give no answer before it is recorded as timed out")
-			flags.BoolVar(&r.strict, "strict", false, "exit with status 3 if anything was denied or incomplete")
+			flags.BoolVar(&r.strict, "strict", false, "exit with status 3 if anything was denied, incomplete or lost")
 			flags.BoolVarP(&r.quiet, "quiet", "q", false, "no summary and no progress")
 			flags.BoolVarP(&r.verbose, "verbose", "v", false, "a longer summary")
 			return func(ctx context.Context, s *streams, args []string) error {
-				if len(args) > 0 {
-					return usageError("takes no arguments, got %q", args[0])
+				behind := flags.ArgsLenAtDash() // arguments before "--"; -1 without it
+				switch {
+				case behind < 0 && len(args) > 0:
+					return usageError("takes no arguments, got %q; a command to record goes behind --", args[0])
+				case behind > 0:
+					return usageError("takes no arguments before --, got %q", args[0])
+				case behind == 0 && len(args) == 0:
+					return usageError("wants a command behind --")
+				}
+				if err := r.parse(flags.Changed, args); err != nil {
+					return err
 				}
 				return r.run(ctx, s)
 			}
@@ -55,14 +79,19 @@ other users' processes; without, they are recorded as denied.`,
 type record struct {
 	output                           string
 	pids                             pidsFlag
+	all                              bool
+	duration                         time.Duration
+	ringSize                         sizeFlag
+	keepPriority, keepCapabilities   bool
 	noFollow, strict, quiet, verbose bool
-	options                          recorder.Options
+
+	options recorder.Options
+	follow  recorder.FollowOptions // for options.Follow
+	command []string               // CMD and its arguments; nil = none
 }
 
-func (r *record) run(ctx context.Context, s *streams) error {
-	if !r.noFollow {
-		return unsupported(errors.New("following later changes is not built in yet; record --no-follow takes a snapshot"))
-	}
+// parse checks the flags against each other. Changed reports whether one was given.
+func (r *record) parse(changed func(flag string) bool, command []string) error {
 	if r.quiet && r.verbose {
 		return usageError("--quiet and --verbose: want one")
 	}
@@ -72,6 +101,68 @@ func (r *record) run(ctx context.Context, s *streams) error {
 	if r.options.WalkTimeout <= 0 {
 		return usageError("--walk-timeout %s: want more than 0", r.options.WalkTimeout)
 	}
+	if changed("duration") && r.duration <= 0 {
+		return usageError("--duration %s: want more than 0", r.duration)
+	}
+	if r.follow.Keyframe < 0 {
+		return usageError("--keyframe %s: want 0 or more", r.follow.Keyframe)
+	}
+	var some []string
+	for _, flag := range []string{"all", "pid", "cgroup"} {
+		if changed(flag) {
+			some = append(some, "--"+flag)
+		}
+	}
+	if len(some) > 1 {
+		return usageError("%s: want one", strings.Join(some, " and "))
+	}
+	r.command = command
+	if r.noFollow {
+		for _, flag := range []string{"duration", "cgroup", "hooks", "ring-size", "keyframe", "keep-priority", "keep-capabilities"} {
+			if changed(flag) {
+				return usageError("--%s is about following changes: not with --no-follow", flag)
+			}
+		}
+		if len(command) > 0 {
+			return usageError("to record a command is to follow changes: not with --no-follow")
+		}
+		return nil
+	}
+	for _, flag := range []string{"all-file", "anon-exec", "vdso"} {
+		if changed(flag) {
+			return usageError("--%s: only executable, file-backed VMAs can be followed; --no-follow takes a snapshot with more", flag)
+		}
+	}
+	if len(command) > 0 {
+		if len(some) > 0 && !r.all {
+			return usageError("%s and a command: want one; --all records the whole machine as long as the command runs", some[0])
+		}
+		if r.output == "-" {
+			return usageError("--output -: standard output is the command's")
+		}
+	}
+	return r.findCgroup()
+}
+
+// findCgroup completes a cgroup that is given as systemd and /proc/PID/cgroup name it.
+func (r *record) findCgroup() error {
+	const mount = "/sys/fs/cgroup"
+	path := r.follow.Cgroup
+	if path == "" {
+		return nil
+	}
+	// The last is where version 2 is mounted beside version 1.
+	for _, dir := range []string{path, filepath.Join(mount, path), filepath.Join(mount, "unified", path)} {
+		// Version 1 has no such file.
+		if _, err := os.Stat(filepath.Join(dir, "cgroup.controllers")); err == nil {
+			r.follow.Cgroup = dir
+			return nil
+		}
+	}
+	return fmt.Errorf("--cgroup: %s is no cgroup v2 directory, here or below %s", path, mount)
+}
+
+func (r *record) run(ctx context.Context, s *streams) error {
 	r.options.Tool = "vmasnap " + toolVersion()
 	r.options.Command = strings.Join(os.Args, " ")
 	for _, pid := range r.pids {
@@ -80,35 +171,70 @@ func (r *record) run(ctx context.Context, s *streams) error {
 		}
 		r.options.PIDs = append(r.options.PIDs, int(pid))
 	}
-	progress := newProgress(s.err, r.quiet)
-	r.options.Progress = progress.show
+	var load *workload
+	if len(r.command) > 0 {
+		var err error
+		if load, err = startWorkload(s, r.command); err != nil {
+			return err
+		}
+		defer load.end()
+		if !r.all {
+			r.options.PIDs = []int{load.pid()}
+		}
+	}
+	t := take{record: r, workload: load, progress: newProgress(s.err, r.quiet || load != nil)}
+	r.options.Progress = t.progress.show
+	if !r.noFollow {
+		r.follow.RingSize = int(r.ringSize)
+		r.follow.RaisePriority, r.follow.DropCapabilities = !r.keepPriority, !r.keepCapabilities
+		r.follow.Attached, r.follow.Status = t.attached, t.status
+		r.options.Follow = &r.follow
+	}
 	rec, err := recorder.New(r.options)
 	if err != nil {
-		return notPermitted(err)
+		return r.refused(err)
 	}
+	defer rec.Close()
 	out, err := createOutput(s, r.output)
 	if err != nil {
 		return err
 	}
-	// The heap of a snapshot is a few MiB. Collecting it at the usual pace takes a sixth of
-	// all CPU time and gives back next to nothing.
+	// The heap is a few MiB. Collecting it at the usual pace takes a sixth of all CPU time of
+	// a snapshot and gives back next to nothing.
 	debug.SetGCPercent(400)
 	cpu := cpuTime()
-	ctx, stop := interruptible(ctx)
-	defer stop()
-	stats, written, err := save(ctx, rec, out)
+	err = t.save(ctx, rec, out)
 	cpu = cpuTime() - cpu
-	progress.clear()
+	t.progress.clear()
 	if err != nil {
-		return fmt.Errorf("record to %s: %w", out.name, err)
+		return r.refused(fmt.Errorf("record to %s: %w", out.name, err))
 	}
+	if load != nil {
+		load.end()
+	}
+	missing := t.missing()
 	if !r.quiet {
-		r.summary(s.err, out.name, rec.Host(), &stats, &written, cpu)
+		t.summary(s.err, out.name, rec, cpu)
 	}
-	if missing := stats.Incomplete(); r.strict && len(missing) > 0 {
+	if load != nil && load.status() != exitDone {
+		return &exitError{code: load.status()}
+	}
+	if r.strict && len(missing) > 0 {
 		return &exitError{code: exitIncomplete, err: fmt.Errorf("incomplete: %s", strings.Join(missing, "; "))}
 	}
 	return nil
+}
+
+// refused gives what the kernel refuses, or does not have, its own exit status. About a
+// recording that follows the recorder says itself what it takes.
+func (r *record) refused(err error) error {
+	if r.noFollow {
+		return notPermitted(err)
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, procmap.ErrNotSupported) || errors.Is(err, bpfmmap.ErrNotSupported) {
+		return unsupported(fmt.Errorf("%w (record --no-follow takes a snapshot alone; vmasnap doctor tells more)", err))
+	}
+	return err
 }
 
 // checkProcess returns an error unless pid is a process, as opposed to one of its threads.
@@ -126,67 +252,4 @@ func checkProcess(pid int) error {
 		return fmt.Errorf("%d is a thread of process %d: give that", pid, group)
 	}
 	return nil
-}
-
-// save takes the snapshot into out and closes it. After an error what was written up to
-// then is a readable recording, as far as out still takes it.
-func save(ctx context.Context, rec *recorder.Recorder, out *output) (recorder.Stats, format.WriterStats, error) {
-	w, err := format.NewWriter(out, rec.Host(), format.WriterOptions{})
-	if err != nil {
-		return recorder.Stats{}, format.WriterStats{}, errors.Join(err, out.Close())
-	}
-	// The head of the recording is on its way before anything can go wrong: whatever kills
-	// the recorder, the file opens.
-	if err := w.Flush(); err != nil {
-		return recorder.Stats{}, w.Stats(), errors.Join(err, out.Close())
-	}
-	stats, err := rec.Run(ctx, w)
-	if err != nil {
-		reason := format.EndError
-		if ctx.Err() != nil {
-			reason, err = format.EndSignal, errors.New("interrupted; what was recorded before is in the file")
-		}
-		// The first error is the one to tell. This is the attempt to save the rest.
-		if w.Write(&format.End{Common: format.Common{Time: recorder.Now()}, Reason: reason}) == nil {
-			_ = w.Close()
-		}
-		_ = out.Close()
-		return stats, w.Stats(), err
-	}
-	err = w.Write(&format.End{Common: format.Common{Time: recorder.Now()}})
-	if err == nil {
-		err = w.Close()
-	}
-	return stats, w.Stats(), errors.Join(err, out.Close())
-}
-
-// summary tells on standard error what happened.
-func (r *record) summary(w io.Writer, name string, host *format.Host, st *recorder.Stats, written *format.WriterStats, cpu time.Duration) {
-	walked := st.Processes[format.WalkComplete] + st.Processes[format.WalkShared]
-	perMapping := ""
-	if st.VMAs > 0 {
-		perMapping = fmt.Sprintf(", %.1f bytes a mapping", float64(written.FileBytes)/float64(st.VMAs))
-	}
-	fmt.Fprintf(w, "[ vmasnap: %s processes, %s mappings of %s files in %s; %s to %s%s ]\n",
-		count(walked), count(st.VMAs), count(st.Files), roundDuration(st.Elapsed), bytesOf(written.FileBytes), printable(name), perMapping)
-	for _, missing := range st.Incomplete() {
-		fmt.Fprintf(w, "[ vmasnap: %s ]\n", missing)
-	}
-	if host.Source == format.SourceMaps && r.options.Source == procmap.SourceAuto {
-		fmt.Fprintln(w, "[ vmasnap: PROCMAP_QUERY is not available: read the text of /proc/PID/maps instead ]")
-	}
-	if !r.verbose {
-		return
-	}
-	fmt.Fprintf(w, "  source     %s\n", host.Source)
-	fmt.Fprintf(w, "  processes  %s\n", tally(st.Processes))
-	fmt.Fprintf(w, "  build IDs  %s\n", tally(st.BuildIDs))
-	notExecutable := "; VMAs that are not executable were not looked at"
-	if r.options.AllFile {
-		notExecutable = ""
-	}
-	fmt.Fprintf(w, "  left out   %d anonymous executable (JIT), %d [vdso]%s\n", st.ExcludedAnonExec, st.ExcludedVDSO, notExecutable)
-	fmt.Fprintf(w, "  written    %s records, %s raw, %s in the file, %d frames\n",
-		count(int(written.Records)), bytesOf(written.RawBytes), bytesOf(written.FileBytes), written.Frames)
-	fmt.Fprintf(w, "  CPU time   %s\n", roundDuration(cpu))
 }

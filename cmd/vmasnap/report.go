@@ -167,11 +167,18 @@ func printHead(w io.Writer, st style, name string, sum *replay.Summary) {
 	if left := leftOut(sum); left != "" {
 		line("left out", left)
 	}
-	line("processes", tally(sum.Processes))
+	line("processes", processTally(sum))
 	line("mappings", fmt.Sprintf("%s in %s address spaces, of %s files (%d deleted, %d without build ID)",
 		count(sum.Mappings), count(sum.Spaces), count(sum.Files), sum.Deleted, sum.NoBuildID))
-	if sum.Stats.Lost > 0 || sum.Stats.Losses > 0 {
-		line("lost", st.bad(fmt.Sprintf("%s statements in %d places", count(int(sum.Stats.Lost)), sum.Stats.Losses)))
+	if h.Hooks != format.HooksNone {
+		line("followed", followedText(&sum.Stats))
+		line("walks", driftText(&sum.Stats))
+	}
+	for i := range sum.Losses[:min(len(sum.Losses), maxLossLines)] {
+		line("lost", st.bad(lossText(&sum.Losses[i], h)))
+	}
+	if more := int(sum.Stats.LossWindows) - maxLossLines; more > 0 {
+		line("lost", st.bad(fmt.Sprintf("... and in %s more windows of time", count(more))))
 	}
 	for _, missing := range sum.Incomplete() {
 		line("missing", st.warn(missing))
@@ -223,12 +230,15 @@ func (r *report) processTable(s *replay.Session) (*table, int) {
 	for _, row := range rows {
 		p := row.Process
 		exe := printable(p.Exe)
-		if p.Walk != nil && p.Walk.ExeDeleted {
+		if p.ExeDeleted() {
 			exe += " (deleted)"
 		}
-		status := p.Status().String()
+		status := walkWord(p)
 		if p.Status() == format.WalkShared {
 			status = fmt.Sprintf("shares %d", p.Walk.SharesPID)
+		}
+		if p.UncertainSince != 0 {
+			status += ", uncertain"
 		}
 		t.row(fmt.Sprint(p.PID), printable(p.Comm), status, count(row.Mappings), bytesOf(row.Bytes), count(row.Deleted), exe)
 	}

@@ -24,8 +24,28 @@ type (
 		AnonExec  int             `json:"excluded_anon_exec"`
 		VDSO      int             `json:"excluded_vdso"`
 		Lost      uint64          `json:"lost"`
+		Losses    []lossJSON      `json:"losses,omitempty"`
+		Followed  *followedJSON   `json:"followed,omitempty"`
 		Missing   []string        `json:"missing"`
 		Tables    map[string]any  `json:"tables"`
+	}
+	followedJSON struct {
+		Sets     uint64 `json:"sets"`
+		Clears   uint64 `json:"clears"`
+		Forks    uint64 `json:"forks"`
+		Execs    uint64 `json:"execs"`
+		Exits    uint64 `json:"exits"`
+		Restated uint64 `json:"restated"`
+		Drift    uint64 `json:"drift"`
+		Drifted  uint64 `json:"drift_processes"`
+	}
+	lossJSON struct {
+		PID      uint32 `json:"pid,omitempty"`
+		From     uint64 `json:"from"`
+		Detected uint64 `json:"detected"`
+		Repaired uint64 `json:"repaired,omitempty"`
+		Reason   string `json:"reason"`
+		Count    uint64 `json:"count"`
 	}
 	processJSON struct {
 		PID        uint32 `json:"pid"`
@@ -36,6 +56,7 @@ type (
 		ExeBytes   []byte `json:"exe_bytes,omitempty"`
 		ExeDeleted bool   `json:"exe_deleted,omitempty"`
 		Walk       string `json:"walk"`
+		Uncertain  uint64 `json:"uncertain_since,omitempty"`
 		SharesPID  uint32 `json:"shares_pid,omitempty"`
 		Cgroup     string `json:"cgroup,omitempty"`
 		CgroupRaw  []byte `json:"cgroup_bytes,omitempty"`
@@ -84,6 +105,15 @@ func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *rep
 			doc.Processes[status.String()] = n
 		}
 	}
+	if sum.Followed > 0 {
+		doc.Processes[followed] = sum.Followed
+	}
+	for _, l := range sum.Losses {
+		doc.Losses = append(doc.Losses, lossJSON{l.PID, l.From, l.Detected, l.Repaired, l.Reason.String(), l.Count})
+	}
+	if st := &sum.Stats; sum.Host.Hooks != format.HooksNone {
+		doc.Followed = &followedJSON{st.Mmaps - st.Walked, st.Clears, st.Forks, st.Execs, st.Exits, st.Restated, st.Drift, st.DriftProcesses}
+	}
 	for _, by := range r.by {
 		var rows any
 		switch by {
@@ -104,12 +134,14 @@ func (r *report) processesJSON(s *replay.Session) []processJSON {
 	out := make([]processJSON, len(rows))
 	for i, row := range rows {
 		p := row.Process
-		j := processJSON{PID: p.PID, PPID: p.PPID, Walk: p.Status().String(),
+		j := processJSON{PID: p.PID, PPID: p.PPID, Walk: walkWord(p), Uncertain: p.UncertainSince, ExeDeleted: p.ExeDeleted(),
 			Mappings: row.Mappings, Bytes: row.Bytes, Files: row.Files, Deleted: row.Deleted}
 		j.Comm, j.CommBytes = jsonName(p.Comm)
 		j.Exe, j.ExeBytes = jsonName(p.Exe)
 		if p.Walk != nil {
-			j.ExeDeleted, j.SharesPID = p.Walk.ExeDeleted, p.Walk.SharesPID
+			if p.Status() == format.WalkShared {
+				j.SharesPID = p.Walk.SharesPID
+			}
 			j.Cgroup, j.CgroupRaw = jsonName(p.Walk.Cgroup)
 		}
 		out[i] = j

@@ -31,14 +31,20 @@ func TestScript(t *testing.T) {
 	if os.Geteuid() != 0 && need.Required(need.Procmap) {
 		t.Fatal("the scripts leave out what needs root, and VMASNAP_TEST_REQUIRE demands it")
 	}
+	if err := canFollow(); err != nil && need.Required(need.BPF) {
+		t.Fatalf("the scripts leave out what needs eBPF, and VMASNAP_TEST_REQUIRE demands it: %v", err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("VMASNAP_UPDATE") != "",
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"compile": compileText, "status": wantStatus},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "follow":
+				return canFollow() == nil, nil
 			}
 			return false, fmt.Errorf("no condition %q", cond)
 		},

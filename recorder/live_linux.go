@@ -1,0 +1,233 @@
+package recorder
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/bpfmmap"
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/procmap"
+)
+
+// live is one recording that follows: the one goroutine that reads the ring and writes the
+// file, in the ring's order. All of its state is that goroutine's, but for units.
+type live struct {
+	*Recorder
+	table
+	f    follower
+	sink Sink
+
+	begun   time.Time
+	event   bpfmmap.Event // the one that is taken in
+	events  uint64        // read from the ring
+	files   *liveFiles
+	walked  *procmap.Files // the files that walks found
+	units   units
+	logging []*unit // walks under way: statements meanwhile are logged for them
+	held    held
+	losses  losses
+	plan    plan
+	shot    *shot // the snapshot under way, or nil
+	stats   Stats
+	slab    []format.Mmap
+
+	ended bool // the mark has been seen at which the recording ends
+}
+
+// follower is *bpfmmap.Follower. Tests put a kernel here that does what they say.
+type follower interface {
+	Hooks() bpfmmap.Hooks
+	Notes() []string
+	Attach() error
+	Adopt(pids ...int) error
+	AdoptCgroup(path string) error
+	List(id uint64) error
+	Mark(id uint64) error
+	Read(*bpfmmap.Event) error
+	SetDeadline(time.Time)
+	Losses(each func(cpu int, l bpfmmap.Loss, total uint64))
+	PollMisses() error
+	NewEpoch()
+	Close() error
+}
+
+// handle takes in one event of the ring.
+func (l *live) handle(ev *bpfmmap.Event) error {
+	l.events++
+	switch ev.Type {
+	case bpfmmap.TypeFile:
+		l.files.learn(&ev.File)
+		return nil
+	case bpfmmap.TypeMark:
+		return l.mark(ev)
+	case bpfmmap.TypeTasks:
+		if !ev.Last {
+			l.beginListing(ev.ID)
+		} else if ev.ID == l.listing {
+			l.endListing()
+		}
+		return nil
+	}
+	if l.listing == 0 && !l.some() {
+		return nil // before the first listing nothing ties it to a process
+	}
+	switch ev.Type {
+	case bpfmmap.TypeState:
+		return l.state(ev)
+	case bpfmmap.TypeFork:
+		return l.forked(ev)
+	case bpfmmap.TypeExec:
+		return l.executed(ev)
+	case bpfmmap.TypeExit:
+		return l.exited(ev)
+	case bpfmmap.TypeComm:
+		return l.renamed(ev)
+	case bpfmmap.TypeEnd:
+		delete(l.spaces, ev.MM)
+		l.held.forget(ev.MM)
+	case bpfmmap.TypeDirty:
+		return l.dirty(ev)
+	case bpfmmap.TypeTask:
+		if !l.known(ev.PID) {
+			l.bind(l.find(ev.PID), ev.MM, l.events)
+			return l.release(ev.MM)
+		}
+	case bpfmmap.TypeAdopt:
+		l.bind(l.find(ev.PID), ev.MM, l.events)
+		l.plan.adopt(ev.PID)
+		return l.release(ev.MM)
+	}
+	return nil
+}
+
+func common(ev *bpfmmap.Event) format.Common {
+	return format.Common{Time: ev.Time, PID: ev.PID, TID: ev.TID}
+}
+
+// clockTick is the unit of /proc/PID/stat's start time in ns: USER_HZ is 100 everywhere.
+const clockTick = 10_000_000
+
+// forked takes in a new process or thread. What a new address space holds is stated by the
+// kernel side, whole, before or after this event.
+func (l *live) forked(ev *bpfmmap.Event) error {
+	r := &format.Fork{
+		Common: common(ev), PPID: ev.ParentPID, PTID: ev.ParentTID,
+		StartTime: ev.StartTime - ev.StartTime%clockTick, CloneFlags: ev.CloneFlags,
+		SharesVM: ev.CloneFlags&unix.CLONE_VM != 0,
+	}
+	if ev.TID != ev.PID {
+		return l.sink.Write(r) // a thread
+	}
+	l.stats.Live.Forks++
+	r.Stated = !r.SharesVM
+	parent := l.processes[ev.ParentPID]
+	// A child has the name of the thread that forked it, and replay gives it the process's.
+	told := parent != nil && parent.named
+	named := told && parent.comm == ev.Comm.String()
+	p := l.fork(ev.PID, l.events)
+	p.told, p.named, p.comm = true, told, ev.Comm.String()
+	if !told && l.shot != nil {
+		l.shot.adopt(ev.PID)
+	}
+	if r.Stated {
+		l.renew(ev.MM)
+	}
+	l.bind(p, ev.MM, l.events)
+	if s := p.space; s != nil && r.SharesVM && slices.Contains(s.tellers, ev.ParentPID) {
+		s.tellers = append(s.tellers, p.pid)
+	}
+	if err := l.sink.Write(r); err != nil {
+		return err
+	}
+	if !named {
+		if err := l.sink.Write(&format.Comm{Common: common(ev), Comm: ev.Comm.String()}); err != nil {
+			return err
+		}
+	}
+	return l.release(ev.MM)
+}
+
+// executed takes in the begin of a process's new address space.
+func (l *live) executed(ev *bpfmmap.Event) error {
+	l.stats.Live.Execs++
+	l.held.forget(ev.MM)
+	l.renew(ev.MM)
+	p := l.find(ev.PID)
+	l.bind(p, ev.MM, l.events)
+	p.told = true
+	if name := ev.Comm.String(); name != "" {
+		p.comm = name
+	}
+	r := &format.Exec{Common: common(ev), OldTID: ev.OldTID, Comm: ev.Comm.String()}
+	r.TID = r.PID // the thread that called execve is the leader from now on
+	if r.OldTID == 0 {
+		r.OldTID = r.PID
+	}
+	if f := l.files.known(ev.Exe); f != nil {
+		r.Exe = f.Path
+	}
+	return l.sink.Write(r)
+}
+
+// renamed takes in a new name of a thread, which if it is the leader is the process's.
+func (l *live) renamed(ev *bpfmmap.Event) error {
+	p := l.processes[ev.PID]
+	if p == nil {
+		return nil // it is not known yet: a snapshot is to tell of it, name and all
+	}
+	if ev.TID == ev.PID {
+		p.comm = ev.Comm.String()
+	}
+	return l.sink.Write(&format.Comm{Common: common(ev), Comm: ev.Comm.String()})
+}
+
+// exited takes in the end of a thread or of a process. When the last two threads end at
+// once, both events say that they were the last.
+func (l *live) exited(ev *bpfmmap.Event) error {
+	group := ev.Group && l.exit(ev.PID)
+	if group {
+		l.stats.Live.Exits++
+	}
+	return l.sink.Write(&format.Exit{Common: common(ev), Code: ev.Code, Group: group})
+}
+
+// dirty takes in that a statement about one address space could not be made.
+func (l *live) dirty(ev *bpfmmap.Event) error {
+	lost := &format.Lost{Common: common(ev), Count: 1, From: ev.Time, CPU: -1, Reason: formatLoss(ev.Reason)}
+	l.count(lost)
+	s := l.spaces[ev.MM]
+	if s == nil || len(s.members) == 0 {
+		return nil // nobody has it any more, or a snapshot is to come that finds out who
+	}
+	lost.PID, lost.TID = l.speaker(s, ev)
+	l.plan.repair(s)
+	for _, u := range l.logging {
+		u.spoil(s)
+	}
+	return l.sink.Write(lost)
+}
+
+// speaker returns the process and the thread under which a statement about s is written: one
+// that the recording knows to have it.
+func (l *live) speaker(s *liveSpace, ev *bpfmmap.Event) (pid, tid uint32) {
+	fallback := uint32(0)
+	for _, member := range s.members {
+		switch told := l.processes[member].told; {
+		case told && member == ev.PID:
+			return ev.PID, ev.TID
+		case told:
+			pid = member
+		case fallback == 0 || member == ev.PID:
+			fallback = member
+		}
+	}
+	if pid == 0 {
+		pid = fallback
+	}
+	if pid == ev.PID {
+		return pid, ev.TID
+	}
+	return pid, pid
+}

@@ -1,0 +1,367 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vmasnap/vmasnap/bpfmmap"
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/procmap"
+	"github.com/vmasnap/vmasnap/replay"
+)
+
+// ring is a kernel that does what a test says: a follower whose events are those that were
+// put into it.
+type ring struct {
+	mu     sync.Mutex
+	events []bpfmmap.Event
+	tasks  []bpfmmap.Event // what List puts between its two ends
+	full   int             // so many marks fail
+	lost   uint64
+	misses uint64
+	epochs int
+	now    uint64
+}
+
+func (r *ring) put(events ...bpfmmap.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ev := range events {
+		r.now++
+		ev.Time = r.now
+		r.events = append(r.events, ev)
+	}
+}
+
+func (r *ring) lose(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost += n
+}
+
+func (r *ring) Hooks() bpfmmap.Hooks     { return bpfmmap.HooksTracepoint }
+func (r *ring) Notes() []string          { return nil }
+func (r *ring) Attach() error            { return nil }
+func (r *ring) Adopt(pids ...int) error  { return nil }
+func (r *ring) AdoptCgroup(string) error { return nil }
+func (r *ring) SetDeadline(time.Time)    {}
+func (r *ring) NewEpoch()                { r.epochs++ }
+func (r *ring) Close() error             { return nil }
+
+func (r *ring) PollMisses() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.misses++
+	return nil
+}
+
+func (r *ring) List(id uint64) error {
+	r.put(bpfmmap.Event{Type: bpfmmap.TypeTasks, ID: id})
+	r.put(r.tasks...)
+	r.put(bpfmmap.Event{Type: bpfmmap.TypeTasks, ID: id, Last: true})
+	return nil
+}
+
+func (r *ring) Mark(id uint64) error {
+	r.mu.Lock()
+	if r.full > 0 {
+		r.full--
+		r.mu.Unlock()
+		return errors.New("ring is full")
+	}
+	r.mu.Unlock()
+	r.put(bpfmmap.Event{Type: bpfmmap.TypeMark, ID: id})
+	return nil
+}
+
+func (r *ring) Read(ev *bpfmmap.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.events) == 0 {
+		return os.ErrDeadlineExceeded
+	}
+	*ev = r.events[0]
+	r.events = r.events[1:]
+	return nil
+}
+
+func (r *ring) Losses(each func(int, bpfmmap.Loss, uint64)) {
+	r.mu.Lock()
+	lost := r.lost
+	r.mu.Unlock()
+	if lost > 0 {
+		each(0, bpfmmap.LossRing, lost)
+	}
+}
+
+// The tests' process: it is this very one, so that /proc knows it. Its mappings are the
+// test's to invent.
+var self = uint32(os.Getpid())
+
+const (
+	mmSelf  = 0xffff_0000
+	mmChild = 0xffff_1000
+	kid     = 4_100_000 // no pid reaches it
+)
+
+func vma(start, end uint64) bpfmmap.VMA {
+	return bpfmmap.VMA{Start: start, End: end, File: 7, Prot: 5}
+}
+
+func state(mm uint64, pid uint32, start, end uint64, vmas ...bpfmmap.VMA) bpfmmap.Event {
+	return bpfmmap.Event{Type: bpfmmap.TypeState, MM: mm, PID: pid, TID: pid, Start: start, End: end, VMAs: vmas}
+}
+
+func forkOf(pid uint32, mm, flags uint64) bpfmmap.Event {
+	return bpfmmap.Event{
+		Type: bpfmmap.TypeFork, MM: mm, PID: pid, TID: pid, ParentPID: self, ParentTID: self,
+		CloneFlags: flags, StartTime: 123, Comm: bpfmmap.Comm{'k', 'i', 'd'},
+	}
+}
+
+// scene is a recording of a ring.
+type scene struct {
+	t       *testing.T
+	ring    *ring
+	rec     *Recorder
+	records []format.Record
+	session *replay.Session
+	stats   Stats
+}
+
+// play records what the ring says: found is what the walk of the test's process finds, and
+// during is called while it goes on, n the number of the walk. The recording ends when calm
+// returns true, which is asked while no snapshot is under way.
+func play(t *testing.T, found func(n int) []format.Mmap, during func(s *scene, n int)) *scene {
+	t.Helper()
+	s := &scene{t: t, ring: &ring{now: Now()}, session: replay.NewSession()}
+	s.ring.tasks = []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmSelf, PID: self, TID: self}}
+	before := openFollower
+	openFollower = func(bpfmmap.Options) (follower, error) { return s.ring, nil }
+	defer func() { openFollower = before }()
+	rec, err := New(Options{Workers: 1, Follow: &FollowOptions{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.rec = rec
+	s.ring.put(bpfmmap.Event{Type: bpfmmap.TypeFile, File: bpfmmap.File{ID: 7, Major: 8, Inode: 42, Path: "/no/such/file"}})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	walks := 0
+	rec.walkProcess = func(_ *snapshot, j *job) *walk {
+		w := &walk{}
+		w.process = format.Process{Common: format.Common{PID: uint32(j.pid), TID: uint32(j.pid)}, Status: format.WalkKernelThread}
+		switch j.pid {
+		case kid, kid + 1:
+			w.process.Status = format.WalkVanished // /proc has no such process
+		case int(self):
+			walks++
+			w.process.Status = format.WalkComplete
+			w.mmaps = found(walks)
+			during(s, walks)
+		}
+		return w
+	}
+	stats, err := rec.Run(ctx, SinkFunc(func(r format.Record) error {
+		s.records = append(s.records, r)
+		s.session.Apply(r)
+		if end, ok := r.(*format.SnapshotEnd); ok && end.Processes[format.WalkComplete]+end.Processes[format.WalkShared] > 0 {
+			cancel()
+		}
+		return nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stats = stats
+	return s
+}
+
+// want compares the mappings of pid, as pairs of start and end.
+func (s *scene) want(pid uint32, ranges ...uint64) {
+	s.t.Helper()
+	p := s.session.Process(pid)
+	if p == nil {
+		s.t.Fatalf("no process %d", pid)
+	}
+	var got []uint64
+	for m := range p.Space.All() {
+		got = append(got, m.Start, m.End)
+	}
+	if !slices.Equal(got, ranges) {
+		s.t.Errorf("process %d has %#x, want %#x", pid, got, ranges)
+	}
+}
+
+func walkedAt(start, length uint64) format.Mmap {
+	return format.Mmap{Start: start, Length: length, Major: 8, Inode: 42, Kind: format.ContentExecFile, Path: "/no/such/file", Prot: 5, Flags: format.MapPrivate}
+}
+
+func nobody(*scene, int) {}
+
+// TestLiveOverlay lets statements arrive during the walk: they are newer than what it found.
+func TestLiveOverlay(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x4000), walkedAt(0x8000, 0x1000)} },
+		func(s *scene, _ int) {
+			s.ring.put(
+				state(mmSelf, self, 0x2000, 0x3000),
+				state(mmSelf, self, 0xa000, 0xb000, vma(0xa000, 0xb000)),
+				state(0xdead, 1, 0, 0x10000), // of somebody unknown
+			)
+		})
+	s.want(self, 0x1000, 0x2000, 0x3000, 0x5000, 0x8000, 0x9000, 0xa000, 0xb000)
+}
+
+// TestLiveExecDuringWalk: what the walk found is of the address space before, or of both.
+func TestLiveExecDuringWalk(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(
+					bpfmmap.Event{Type: bpfmmap.TypeExec, MM: mmSelf + 1, PID: self, TID: self, OldTID: self},
+					state(mmSelf+1, self, 0, nothing, vma(0x1000, 0x2000), vma(0x5000, 0x6000)),
+				)
+			}
+		})
+	if n := s.stats.Processes[format.WalkComplete]; n != 1 {
+		t.Errorf("%d complete, want 1: %v", n, s.stats.Processes)
+	}
+	// The second walk found one mapping and nothing else said anything meanwhile.
+	s.want(self, 0x1000, 0x2000)
+}
+
+// TestLiveFork: the child is told by its statements, whichever come before its fork or after,
+// and changes of the one are not changes of the other, unless they share.
+func TestLiveFork(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, _ int) {
+			s.ring.put(
+				state(mmChild, self, 0x1000, 0x2000, vma(0x1000, 0x2000)), // the function rungs tell it first
+				forkOf(kid, mmChild, 0),
+				state(mmChild, kid, 0x4000, 0x5000, vma(0x4000, 0x5000)),
+				forkOf(kid+1, mmSelf, unix.CLONE_VM),
+				state(mmSelf, kid+1, 0x7000, 0x8000, vma(0x7000, 0x8000)),
+			)
+		})
+	s.want(kid, 0x1000, 0x2000, 0x4000, 0x5000)
+	s.want(kid+1, 0x1000, 0x2000, 0x7000, 0x8000)
+	s.want(self, 0x1000, 0x2000, 0x7000, 0x8000)
+	if got := s.session.Process(kid).Comm; got != "kid" {
+		t.Errorf("comm of the child is %q: its parent had not been told yet", got)
+	}
+}
+
+// TestLiveKeyReused: an exec or a fork makes a key new, whatever it meant before.
+func TestLiveKeyReused(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, _ int) {
+			s.ring.put(
+				forkOf(kid, mmChild, 0),
+				state(mmChild, kid, 0, nothing, vma(0x1000, 0x2000)),
+				forkOf(kid+1, mmChild, 0), // the end of the first was not seen
+				state(mmChild, kid+1, 0, nothing, vma(0x3000, 0x4000)),
+			)
+		})
+	s.want(kid, 0x1000, 0x2000)
+	s.want(kid+1, 0x3000, 0x4000)
+}
+
+// TestLiveLoss: what the ring had no room for makes the walk worthless that went on, becomes
+// Lost, and everything is walked again.
+func TestLiveLoss(t *testing.T) {
+	s := play(t, func(n int) []format.Mmap { return []format.Mmap{walkedAt(uint64(n)<<12, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.lose(3)
+			}
+		})
+	if got := s.stats.Live.Lost[format.LostRing]; got != 3 {
+		t.Errorf("%d lost, want 3", got)
+	}
+	if s.stats.Live.Unrepaired || s.stats.Live.Repairs != 1 {
+		t.Errorf("repairs %d, unrepaired %t", s.stats.Live.Repairs, s.stats.Live.Unrepaired)
+	}
+	p := s.session.Process(self)
+	if p.Space.Len() != 1 {
+		t.Errorf("%d mappings, want the last walk's", p.Space.Len())
+	}
+}
+
+// TestLiveDirty: one address space could not be told, and is walked alone.
+func TestLiveDirty(t *testing.T) {
+	s := play(t, func(n int) []format.Mmap { return []format.Mmap{walkedAt(uint64(n)<<12, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(bpfmmap.Event{Type: bpfmmap.TypeDirty, MM: mmSelf, PID: self, TID: self, End: nothing, Reason: bpfmmap.LossLock})
+			}
+		})
+	if got := s.stats.Live.Lost[format.LostLock]; got != 1 {
+		t.Errorf("%d lost, want 1", got)
+	}
+	if p := s.session.Process(self); p.Space.Len() != 1 {
+		t.Errorf("%d mappings, want 1", p.Space.Len())
+	}
+}
+
+// TestLiveFullRing: a mark that cannot be made makes the walk worthless, not the recording.
+func TestLiveFullRing(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} }, nobody)
+	s.want(self, 0x1000, 0x2000)
+	full := false
+	s = play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if !full {
+				full = true
+				s.ring.mu.Lock()
+				s.ring.full = 3
+				s.ring.mu.Unlock()
+			}
+		})
+	s.want(self, 0x1000, 0x2000)
+}
+
+// TestLiveWholeStatement: after an exec nothing is cleared that cannot be there, and in a
+// known address space the gaps are.
+func TestLiveWholeStatement(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000), walkedAt(0x9000, 0x1000)} },
+		func(s *scene, _ int) {
+			s.ring.put(
+				forkOf(kid, mmChild, 0),
+				state(mmChild, kid, 0, 0x3000, vma(0x1000, 0x2000)),
+				state(mmChild, kid, 0x3000, nothing, vma(0x5000, 0x6000)),
+				state(mmChild, kid, 0, nothing, vma(0x5000, 0x6000)),
+			)
+		})
+	s.want(kid, 0x5000, 0x6000)
+	if s.stats.Live.Clears != 2 {
+		t.Errorf("%d clears, want the 2 of the last statement", s.stats.Live.Clears)
+	}
+}
+
+// TestFollowRefuses: what following cannot do is refused at once.
+func TestFollowRefuses(t *testing.T) {
+	before := openFollower
+	openFollower = func(bpfmmap.Options) (follower, error) { return new(ring), nil }
+	defer func() { openFollower = before }()
+	for name, o := range map[string]Options{
+		"all-file": {AllFile: true, Follow: &FollowOptions{}},
+		"cgroup":   {PIDs: []int{1}, Follow: &FollowOptions{Cgroup: "/"}},
+		"iter":     {Source: SourceIter, AnonExec: true},
+	} {
+		if rec, err := New(o); err == nil {
+			t.Errorf("%s: no error", name)
+			_ = rec.Close()
+		}
+	}
+	openFollower = func(bpfmmap.Options) (follower, error) { return nil, procmap.ErrNotSupported }
+	if _, err := New(Options{Follow: &FollowOptions{}}); !errors.Is(err, procmap.ErrNotSupported) {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,341 @@
+package recorder
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/procmap"
+)
+
+// shot is a snapshot within a live recording: of the whole machine, as at the start and for
+// a keyframe, or of one process. Processes are walked while the ring is read, and each is
+// written at the second mark of its walk, whole. What the marks show to be no truth is walked
+// again.
+type shot struct {
+	id   uint32
+	kind format.SnapshotKind
+	pid  uint32 // 0: of every process
+
+	losses   uint64 // losses.generation when it began
+	prepared chan prepared
+	pids     []int
+	begun    bool // the mark was seen at which all is known of the processes to walk
+
+	crew        *snapshot // the workers of this round
+	nextWatch   time.Time
+	round       int
+	outstanding map[int]struct{} // of this round, not settled yet
+	again       []int            // for the next round
+	born        map[int]struct{} // children of processes that had not been told yet, walked besides
+	deadline    time.Time        // of a pass of the iterator
+	stats       Stats
+	distinct    map[fileKey]struct{}
+	end         format.SnapshotEnd
+	failed      error
+	incomplete  bool // one that lives could not be walked
+}
+
+// prepared is what a snapshot needs to know before it walks.
+type prepared struct {
+	pids []int
+	err  error
+}
+
+// startShot begins a snapshot, of one process if pid is not 0.
+func (l *live) startShot(kind format.SnapshotKind, pid uint32) error {
+	l.plan.shots++
+	sh := &shot{
+		id: l.plan.shots, kind: kind, pid: pid, losses: l.losses.generation, prepared: make(chan prepared, 2),
+		stats: Stats{
+			Hidden: l.mount.Hidden, Processes: make(map[format.WalkStatus]int),
+			BuildIDs: make(map[format.BuildIDOrigin]int),
+		},
+		distinct: make(map[fileKey]struct{}),
+	}
+	l.shot = sh
+	begin := &format.SnapshotBegin{Common: format.Common{Time: Now(), PID: pid, TID: pid}, ID: sh.id, Kind: kind, Source: l.host.Source}
+	if err := l.sink.Write(begin); err != nil {
+		return err
+	}
+	go func() {
+		pids, err := l.prepare(sh)
+		sh.prepared <- prepared{pids, err}
+		if err == nil {
+			err = l.f.Mark(uint64(sh.id)*markKinds + markReady)
+		}
+		if err != nil {
+			sh.prepared <- prepared{err: err}
+		}
+	}()
+	return nil
+}
+
+// prepare finds out whom to walk. It runs beside the reader of the ring.
+func (l *live) prepare(sh *shot) ([]int, error) {
+	switch {
+	case sh.pid != 0:
+		return []int{int(sh.pid)}, nil
+	case l.some():
+		return l.options.PIDs, nil
+	}
+	if err := l.f.List(uint64(sh.id)); err != nil {
+		return nil, err
+	}
+	pids, err := procmap.PIDs(l.options.ProcFS, nil)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	return pids, nil
+}
+
+// ready starts the walks: the ring has been read to where everything is known about the
+// processes that were listed.
+func (sh *shot) ready(l *live) error {
+	p := <-sh.prepared
+	sh.pids = p.pids
+	if sh.pid == 0 && l.some() {
+		pids := slices.Clone(sh.pids)
+		for pid := range maps.Keys(l.processes) {
+			pids = append(pids, int(pid))
+		}
+		sh.pids = pids
+	}
+	sh.pids = slices.Compact(slices.Sorted(slices.Values(sh.pids)))
+	sh.stats.Listed = len(sh.pids)
+	sh.begun = true
+	sh.start(l, sh.pids)
+	return nil
+}
+
+// start begins a round over pids.
+func (sh *shot) start(l *live, pids []int) {
+	sh.round++
+	sh.again = nil
+	sh.outstanding = make(map[int]struct{}, len(pids))
+	for _, pid := range pids {
+		sh.outstanding[pid] = struct{}{}
+	}
+	s := &snapshot{Recorder: l.Recorder, files: l.walked}
+	s.pids = pids
+	s.between = l.between
+	s.deliver = func(_ context.Context, w *walk) error { return sh.giveUp(l, w) }
+	sh.crew = s
+	sh.nextWatch = time.Now().Add(s.watchPeriod())
+	if l.iterator != nil && sh.pid == 0 && sh.round == 1 {
+		sh.deadline = time.Now().Add(l.options.WalkTimeout)
+		s.stop, s.results = make(chan struct{}), make(chan *walk, 1)
+		go func() {
+			if err := l.between(0, func() []*walk { return s.iterate() }); err != nil {
+				s.results <- &walk{unmarked: true}
+			}
+		}()
+		return
+	}
+	s.begin()
+}
+
+// poll looks after the walks under way. It reports whether the snapshot is complete.
+func (sh *shot) poll(ctx context.Context, l *live) (done bool, err error) {
+	if !sh.begun {
+		select {
+		case p := <-sh.prepared:
+			if p.err != nil {
+				sh.failed = p.err
+				return true, nil
+			}
+			sh.prepared <- p // for ready
+		default:
+		}
+		return false, nil
+	}
+	for more := true; more; {
+		select {
+		case w := <-sh.crew.results:
+			if w.unmarked {
+				sh.retry(w)
+			}
+		default:
+			more = false
+		}
+	}
+	now := time.Now()
+	if !sh.deadline.IsZero() && now.After(sh.deadline) {
+		// The iterator waits for somebody's lock. The others are walked without it.
+		sh.deadline = time.Time{}
+		sh.retry(&walk{})
+	}
+	if now.After(sh.nextWatch) {
+		sh.nextWatch = now.Add(sh.crew.watchPeriod())
+		if _, err := sh.crew.watch(ctx); err != nil {
+			return false, err
+		}
+	}
+	if l.options.Progress != nil && l.plan.first(sh) {
+		l.options.Progress(sh.stats.Listed-len(sh.outstanding)-len(sh.again), sh.stats.Listed)
+	}
+	if len(sh.outstanding) > 0 {
+		return false, nil
+	}
+	close(sh.crew.stop)
+	if len(sh.again) > 0 {
+		sh.start(l, sh.again)
+		return false, nil
+	}
+	return true, nil
+}
+
+// retry puts a process whose walk came to nothing, or all of a pass of the iterator, on the
+// list of the next round.
+func (sh *shot) retry(w *walk) {
+	if w.pid != 0 {
+		if _, ok := sh.outstanding[w.pid]; ok {
+			delete(sh.outstanding, w.pid)
+			sh.again = append(sh.again, w.pid)
+		}
+		return
+	}
+	sh.again = slices.AppendSeq(sh.again, maps.Keys(sh.outstanding))
+	clear(sh.outstanding)
+}
+
+// adopt has a new process walked too, of which its parent does not tell what it is: it has not
+// been told itself.
+func (sh *shot) adopt(pid uint32) {
+	if sh.pid != 0 || !sh.begun || sh.round >= walkTries {
+		return
+	}
+	if sh.born == nil {
+		sh.born = make(map[int]struct{})
+	}
+	sh.born[int(pid)] = struct{}{}
+	sh.again = append(sh.again, int(pid))
+	sh.stats.Listed++
+}
+
+// giveUp takes in that the kernel gives no answer about a process.
+func (sh *shot) giveUp(l *live, w *walk) error {
+	if _, ok := sh.outstanding[w.pid]; !ok {
+		return nil
+	}
+	delete(sh.outstanding, w.pid)
+	return sh.write(l, w, Now())
+}
+
+// settle takes in what the walk w, one of u, found, at u's second mark.
+func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
+	if _, ok := sh.outstanding[w.pid]; !ok {
+		return nil // of an older snapshot, or given up meanwhile
+	}
+	if w.fatal != nil {
+		return w.fatal
+	}
+	p := l.processes[uint32(w.pid)]
+	lives := w.process.Status == format.WalkComplete || w.process.Status == format.WalkRaced
+	switch {
+	case p == nil && !lives && w.process.Status != format.WalkVanished && w.process.Status != format.WalkZombie:
+		// A kernel thread, or one that may not be looked at: its kind is all there is to say.
+		p = l.find(uint32(w.pid))
+	case p == nil && lives && !u.known:
+		// The kernel has listed all, but not this one.
+		if sh.round < walkTries {
+			sh.retry(&walk{pid: w.pid})
+			return nil
+		}
+		w.process.Status, w.mmaps = format.WalkRaced, nil
+		p = l.find(uint32(w.pid))
+	case p == nil || w.process.Status == format.WalkZombie:
+		// It has ended: before the listing, or its end is in the ring by now. A zombie has as
+		// little left of an address space.
+		delete(sh.outstanding, w.pid)
+		l.exit(uint32(w.pid))
+		if _, born := sh.born[w.pid]; born || sh.kind != format.SnapshotInitial {
+			return nil
+		}
+		w.process.Status, w.mmaps = format.WalkVanished, nil
+		return sh.write(l, w, at)
+	case w.process.Status == format.WalkVanished:
+		// Its end is on its way through the ring.
+		delete(sh.outstanding, w.pid)
+		return nil
+	case lives && (!l.stands(u, p) || p.space == nil || w.process.Status == format.WalkRaced):
+		if sh.round < walkTries {
+			sh.retry(&walk{pid: w.pid})
+			return nil
+		}
+		w.process.Status, w.mmaps = format.WalkRaced, nil
+	}
+	delete(sh.outstanding, w.pid)
+	if w.process.Status == format.WalkComplete {
+		if owner := sh.owner(l, p); owner != 0 {
+			w.process.Status, w.process.SharesPID = format.WalkShared, owner
+			w.process.ExcludedAnonExec, w.process.ExcludedVDSO = 0, 0
+			w.mmaps = nil
+		} else {
+			for _, n := range u.log[p.space] {
+				w.mmaps = overlay(w.mmaps, n.start, n.end, n.mmaps)
+			}
+		}
+		s := p.space
+		s.shot, s.tellers = sh.id, append(s.tellers, p.pid)
+		s.last, s.filled = noVMA, nothing
+	}
+	p.told, p.named, p.comm = true, true, w.process.Comm
+	return sh.write(l, w, at)
+}
+
+// owner returns the process through which this snapshot has told the address space already.
+func (sh *shot) owner(l *live, p *liveProcess) uint32 {
+	s := p.space
+	if s.shot != sh.id {
+		s.tellers = s.tellers[:0]
+		return 0
+	}
+	for _, pid := range s.tellers {
+		if other := l.processes[pid]; other != nil && other.space == s {
+			return pid
+		}
+	}
+	return 0
+}
+
+// write writes the process and its mappings as the truth at the given time.
+func (sh *shot) write(l *live, w *walk, at uint64) error {
+	p := &w.process
+	p.Time, p.Snapshot, p.VMAs = at, sh.id, uint32(len(w.mmaps))
+	st := &sh.stats
+	st.Processes[p.Status]++
+	st.ExcludedAnonExec += int(p.ExcludedAnonExec)
+	st.ExcludedVDSO += int(p.ExcludedVDSO)
+	if p.Status == format.WalkRaced || p.Status == format.WalkTimeout || p.Status == format.WalkFailed {
+		sh.incomplete = true
+	}
+	if err := l.sink.Write(p); err != nil {
+		return err
+	}
+	for i := range w.mmaps {
+		m := &w.mmaps[i]
+		m.Time, m.PID, m.TID, m.Walked = at, p.PID, p.TID, true
+		st.VMAs++
+		st.countFile(sh.distinct, m)
+		if err := l.sink.Write(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish closes the snapshot.
+func (sh *shot) finish(l *live) error {
+	end := &format.SnapshotEnd{
+		Common: format.Common{Time: Now(), PID: sh.pid, TID: sh.pid}, ID: sh.id,
+		Mmaps: uint64(sh.stats.VMAs), Files: uint64(sh.stats.Files),
+	}
+	for status, n := range sh.stats.Processes {
+		end.Processes[status] = uint32(n)
+	}
+	return l.sink.Write(end)
+}
