@@ -89,8 +89,11 @@ func (c *convergence) run(t *testing.T, tr *trouble) {
 	// Who changes all the time can look the same twice.
 	changed := make(map[uint32]bool)
 	r.each(func(_ *replay.Session, rec format.Record) {
-		if m, ok := rec.(*format.Mmap); rec.Head().Time >= before.begun && (!ok || !m.Walked) {
-			changed[rec.Head().PID] = true
+		switch m := rec.(type) {
+		case *format.Mmap:
+			changed[m.PID] = changed[m.PID] || !m.Walked && m.Time >= before.begun
+		case *format.Clear, *format.Exec:
+			changed[m.Head().PID] = changed[m.Head().PID] || m.Head().Time >= before.begun
 		}
 	})
 	still := func(pid uint32) bool { return held[pid] || !changed[pid] }

@@ -94,7 +94,7 @@ func (r *Recorder) follow(ctx context.Context, sink Sink) (Stats, error) {
 	if o.RaisePriority {
 		restore, err := raisePriority()
 		if err != nil {
-			r.notes = append(r.notes, fmt.Sprintf("priority stays as it is: %v; a busy machine may starve the recorder, and statements get lost", err))
+			r.notes = append(r.notes, fmt.Sprintf("priority is not raised: %v; a busy machine may starve the recorder, and statements get lost", err))
 		}
 		defer restore()
 	}
@@ -244,25 +244,4 @@ func (l *live) status() {
 // deserted reports whether those who are followed, and all that they forked, have ended.
 func (l *live) deserted() bool {
 	return l.options.PIDs != nil && l.plan.initial && len(l.processes) == 0 && l.shot == nil
-}
-
-// raisePriority gives every thread of this program the highest priority of normal scheduling.
-// What threads start later inherit it. It returns what takes it back.
-func raisePriority() (restore func(), err error) {
-	old := threadPriorities()
-	restore = func() {
-		for tid := range threadPriorities() {
-			nice, known := old[tid]
-			if !known {
-				nice = old[os.Getpid()]
-			}
-			_ = setNice(tid, nice)
-		}
-	}
-	for tid := range old {
-		if err := setNice(tid, -20); err != nil {
-			return restore, fmt.Errorf("%w (CAP_SYS_NICE)", err)
-		}
-	}
-	return restore, nil
 }

@@ -4,36 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// threadPriorities returns the nice values of this program's threads.
-func threadPriorities() map[int]int {
-	entries, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return nil
-	}
-	nice := make(map[int]int, len(entries))
-	for _, e := range entries {
-		tid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		// The system call returns 20 less the nice value, to have no negative numbers.
-		if kernel, err := unix.Getpriority(unix.PRIO_PROCESS, tid); err == nil {
-			nice[tid] = 20 - kernel
-		}
-	}
-	return nice
-}
-
-func setNice(tid, nice int) error { return unix.Setpriority(unix.PRIO_PROCESS, tid, nice) }
 
 // kept are the capabilities that a recording goes on needing: to look at the processes of
 // others, and to use the programs that are loaded. Each may be without effect, or missing
