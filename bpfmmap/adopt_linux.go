@@ -32,6 +32,11 @@ func (f *Follower) Adopt(pids ...int) error {
 	if !f.some {
 		return fmt.Errorf("adopt processes: %w", errAll)
 	}
+	done, err := f.using()
+	if err != nil {
+		return fmt.Errorf("adopt processes: %w", err)
+	}
+	defer done()
 	f.listing.Lock()
 	defer f.listing.Unlock()
 	for _, pid := range pids {

@@ -34,9 +34,11 @@ type Follower struct {
 	misses atomic.Uint64
 	epoch  atomic.Uint32
 
-	closing sync.Mutex // guards links and closed
-	links   []link.Link
-	closed  bool
+	attaching sync.Mutex // guards links
+	links     []link.Link
+
+	use    sync.RWMutex // held for reading while something is asked of programs, for writing by Close
+	closed bool
 }
 
 // Open loads the programs of the chosen rung; nothing is attached yet. With HooksAuto it is the
@@ -87,11 +89,13 @@ func (f *Follower) Notes() []string { return slices.Clone(f.notes) }
 // Attach attaches everything. From its return on, every change is in the ring, or is counted as
 // lost.
 func (f *Follower) Attach() error {
-	f.closing.Lock()
-	defer f.closing.Unlock()
-	if f.closed {
-		return fmt.Errorf("attach hooks: %w", os.ErrClosed)
+	done, err := f.using()
+	if err != nil {
+		return fmt.Errorf("attach hooks: %w", err)
 	}
+	defer done()
+	f.attaching.Lock()
+	defer f.attaching.Unlock()
 	if f.links != nil {
 		return errors.New("attach hooks: they are attached already")
 	}
@@ -103,6 +107,16 @@ func (f *Follower) Attach() error {
 	return nil
 }
 
+// using keeps Close away until done is called. It fails if Close was there first.
+func (f *Follower) using() (done func(), err error) {
+	f.use.RLock()
+	if f.closed {
+		f.use.RUnlock()
+		return nil, os.ErrClosed
+	}
+	return f.use.RUnlock, nil
+}
+
 // NewEpoch has every file that is mapped from now on described anew by TypeFile before it is
 // referred to.
 func (f *Follower) NewEpoch() {
@@ -111,11 +125,11 @@ func (f *Follower) NewEpoch() {
 	_ = f.programs.Variables["epoch"].Set(f.epoch.Add(1))
 }
 
-// Close detaches and unloads everything. A Read that waits returns os.ErrClosed. A second call
-// does nothing.
+// Close detaches and unloads everything. A Read that waits returns os.ErrClosed, and so does
+// every method that is called later. A second call does nothing.
 func (f *Follower) Close() error {
-	f.closing.Lock()
-	defer f.closing.Unlock()
+	f.use.Lock()
+	defer f.use.Unlock()
 	if f.closed {
 		return nil
 	}

@@ -147,7 +147,11 @@ func TestDeadline(t *testing.T) {
 	if err := <-done; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("read while closing: %v", err)
 	}
-	if err := f.Attach(); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("attach after close: %v", err)
+	after := map[string]error{"attach": f.Attach(), "mark": f.Mark(1), "list": f.List(1), "poll misses": f.PollMisses()}
+	_, after["programs"] = f.Programs()
+	for what, err := range after {
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s after close: %v", what, err)
+		}
 	}
 }

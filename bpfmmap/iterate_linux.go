@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -22,6 +23,7 @@ type Iterator struct {
 	link     *link.Iter
 	epoch    uint32
 	buf      []byte
+	closed   atomic.Bool
 }
 
 // iteratorBuffer holds what one read gives: the kernel's own buffer has 8 pages.
@@ -86,8 +88,13 @@ func openIterator(k *kernel, object []byte) (*Iterator, error) {
 // A process that shares its address space with others is told like every other.
 func (it *Iterator) All(each func(pid, tid uint32, mm uint64, v *VMA, f *File) error) error {
 	it.mu.Lock()
-	defer it.mu.Unlock()
-	if it.link == nil {
+	defer func() {
+		it.mu.Unlock()
+		if it.closed.Load() {
+			_ = it.Close() // which did not wait
+		}
+	}()
+	if it.closed.Load() {
 		return fmt.Errorf("walk all processes: %w", os.ErrClosed)
 	}
 	if err := it.walk(each); err != nil {
@@ -96,9 +103,14 @@ func (it *Iterator) All(each func(pid, tid uint32, mm uint64, v *VMA, f *File) e
 	return nil
 }
 
-// Close unloads the iterator. A second call does nothing.
+// Close unloads the iterator: at the end of the walk, if there is one, for which it does not
+// wait, since a walk may wait for the lock of somebody else's address space. A second call
+// does nothing.
 func (it *Iterator) Close() error {
-	it.mu.Lock()
+	it.closed.Store(true)
+	if !it.mu.TryLock() {
+		return nil
+	}
 	defer it.mu.Unlock()
 	if it.link == nil {
 		return nil

@@ -126,6 +126,28 @@ func TestIteratorStops(t *testing.T) {
 	}
 }
 
+// TestIteratorClosedWalking closes it from inside a walk, which goes on to its end.
+func TestIteratorClosedWalking(t *testing.T) {
+	it := openIter(t)
+	var before, after int
+	err := it.All(func(uint32, uint32, uint64, *VMA, *File) error {
+		if before++; before > 1 {
+			after++
+			return nil
+		}
+		return it.Close()
+	})
+	if err != nil || after == 0 {
+		t.Errorf("%d VMAs after close, error %v", after, err)
+	}
+	if it.link != nil {
+		t.Error("the programs are still loaded")
+	}
+	if err := it.All(nil); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("all after close: %v", err)
+	}
+}
+
 func BenchmarkIterator(b *testing.B) {
 	it := openIter(b)
 	n := 0

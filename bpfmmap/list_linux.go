@@ -11,6 +11,11 @@ import (
 
 // Mark puts TypeMark with this ID into the ring. It fails with ENOSPC if the ring is full.
 func (f *Follower) Mark(id uint64) error {
+	done, err := f.using()
+	if err != nil {
+		return fmt.Errorf("mark ring buffer: %w", err)
+	}
+	defer done()
 	status, err := f.programs.Programs["mark"].Run(&ebpf.RunOptions{Context: struct{ ID uint64 }{id}})
 	if err == nil && status != 0 {
 		err = unix.ENOSPC
@@ -28,6 +33,11 @@ func (f *Follower) Mark(id uint64) error {
 // better. It fails with ENOSPC if the ring had no room for all of it. Requires at least Linux
 // 5.8.
 func (f *Follower) List(id uint64) error {
+	done, err := f.using()
+	if err != nil {
+		return fmt.Errorf("list processes: %w", err)
+	}
+	defer done()
 	f.listing.Lock()
 	defer f.listing.Unlock()
 	if err := f.programs.Variables["listing"].Set(id); err != nil {

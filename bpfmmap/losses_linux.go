@@ -32,6 +32,11 @@ func (f *Follower) Losses(each func(cpu int, l Loss, total uint64)) {
 // system call for each program, so it is for now and then. Requires at least Linux 5.12;
 // before, the answer is always 0.
 func (f *Follower) PollMisses() error {
+	done, err := f.using()
+	if err != nil {
+		return fmt.Errorf("ask for misses: %w", err)
+	}
+	defer done()
 	var errs []error
 	var total uint64
 	for name, p := range f.programs.Programs {

@@ -60,8 +60,35 @@ func (m *model) apply(ev *Event) {
 		delete(m.spaces, ev.MM)
 	case TypeDirty:
 		m.dirty = append(m.dirty, *ev)
-	case TypeAdopt, TypeTask:
+	case TypeTask:
 		m.processes[ev.PID] = ev.MM
+	case TypeAdopt:
+		m.processes[ev.PID] = ev.MM
+		m.seed(ev.PID, ev.MM)
+	}
+}
+
+// seed walks a process that was there before its events were, and holds still now. What the
+// events from then on say goes over it.
+func (m *model) seed(pid uint32, mm uint64) {
+	maps, err := procmap.Open(int(pid), procmap.Options{})
+	if err != nil {
+		m.errorf("%v", err)
+		return
+	}
+	defer maps.Close()
+	m.spaces[mm] = nil
+	for v, err := range maps.All() {
+		if err != nil {
+			m.errorf("%v", err)
+			return
+		}
+		id := uint64(len(m.files))<<1 | 1 // IDs of the kernel side are even
+		m.files[id] = File{ID: id, Major: v.Major, Minor: v.Minor, Inode: v.Inode, Path: string(v.Name)}
+		m.spaces[mm] = append(m.spaces[mm], VMA{
+			Start: v.Start, End: v.End, Offset: v.Offset, File: id,
+			Prot: uint32(v.Flags & 7), Shared: v.Flags&procmap.Shared != 0, Deleted: v.Deleted,
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vmasnap/vmasnap/internal/need"
+	"github.com/vmasnap/vmasnap/procmap"
 )
 
 // isolated runs the test in a process with a mount namespace of its own, in which it returns an
@@ -157,7 +158,12 @@ func nested(n int, name string) func(*testing.T, string) {
 var pathCases = []pathCase{
 	{"plain", named("plain")},
 	{"newline", named("a\nb")},
-	{"backslash", named(`back\012slash`)},
+	{"backslash", func(t *testing.T, dir string) {
+		if procmap.Supported() != nil {
+			t.Skip("the text of maps does not tell a backslash from an escaped newline")
+		}
+		named(`back\012slash`)(t, dir)
+	}},
 	{"bytes", named("\xff \x01")},
 	{"says deleted", named("name (deleted)")},
 	{"deep", nested(60, "d")},
@@ -321,9 +327,12 @@ func touch(t *testing.T, suffix string) {
 		if _, err := fmt.Sscanf(line, "%x-%x", &start, &end); err != nil {
 			t.Fatal(err)
 		}
-		_, _, errno := unix.Syscall(unix.SYS_MPROTECT, start, end-start, unix.PROT_READ|unix.PROT_EXEC)
-		if errno != 0 {
-			t.Fatal(errno)
+		// A call that changes nothing is nothing to tell.
+		for _, prot := range []uintptr{unix.PROT_READ, unix.PROT_READ | unix.PROT_EXEC} {
+			_, _, errno := unix.Syscall(unix.SYS_MPROTECT, start, end-start, prot)
+			if errno != 0 {
+				t.Fatal(errno)
+			}
 		}
 	}
 }

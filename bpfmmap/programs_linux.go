@@ -19,6 +19,11 @@ type ProgramInfo struct {
 // Programs returns all programs that are loaded, by name. Requires at least Linux 5.16 for
 // Verified.
 func (f *Follower) Programs() ([]ProgramInfo, error) {
+	done, err := f.using()
+	if err != nil {
+		return nil, fmt.Errorf("ask about programs: %w", err)
+	}
+	defer done()
 	var infos []ProgramInfo
 	for name, p := range f.programs.Programs {
 		info, err := p.Info()

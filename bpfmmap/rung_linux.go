@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -68,8 +69,24 @@ func climb(o Options) (*ebpf.Collection, rung, []string, error) {
 	if len(why) == 0 {
 		why = append(why, fmt.Errorf("%s: %w", o.Hooks, ErrNotSupported))
 	}
-	return nil, rung{}, nil, fmt.Errorf("load hooks: %w", errors.Join(why...))
+	return nil, rung{}, nil, fmt.Errorf("load hooks: %w", reasons(why))
 }
+
+// reasons is why nothing can be done, in one line.
+type reasons []error
+
+func (r reasons) Error() string {
+	var b strings.Builder
+	for i, err := range r {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (r reasons) Unwrap() []error { return r }
 
 // lacking says of an error that something is not there that it is not supported.
 func lacking(err error) error {

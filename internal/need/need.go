@@ -17,6 +17,11 @@ const (
 	Procmap = "procmap" // the ioctl, and the privileges to read every process
 	BPF     = "bpf"     // BTF, ring buffer, tp_btf and the task_vma iterator
 	Tools   = "tools"   // programs that .ci/setup installs
+	// The rungs of the ladder of hooks, by their names.
+	Kprobe      = "kprobe"
+	KprobeMulti = "kprobe.multi"
+	Fentry      = "fentry"
+	Tracepoint  = "tracepoint"
 	// AnonNames is names of anonymous memory, which many kernels are built without.
 	AnonNames = "anon-names"
 )
