@@ -83,6 +83,10 @@ func followOrder(o *order) error {
 	if err != nil {
 		return err
 	}
+	in := bufio.NewScanner(os.Stdin)
+	if fmt.Println("loaded"); !in.Scan() {
+		return errors.New("nobody told to attach")
+	}
 	file, err := os.Create(o.File)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func followOrder(o *order) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); fmt.Println(in.Text(), "done") {
+		for ; in.Scan(); fmt.Println(in.Text(), "done") {
 			switch in.Text() {
 			case "walk": // the first snapshot
 				<-walked
@@ -144,8 +148,10 @@ type recording struct {
 }
 
 // startRecording starts a recorder in a process of its own. When it returns the hooks are
-// attached, and the first snapshot may have begun.
-func startRecording(t testing.TB, o order) *recording {
+// attached, and the first snapshot may have begun. The trouble, if there is any, is held while
+// the programs are loaded, which takes minutes beside it on a machine that is emulated, and
+// goes on when they are attached.
+func startRecording(t testing.TB, tr *trouble, o order) *recording {
 	t.Helper()
 	need.Root(t, "BPF programs")
 	o.File = filepath.Join(t.TempDir(), "recording")
@@ -160,12 +166,21 @@ func startRecording(t testing.TB, o order) *recording {
 	}
 	cmd := exec.Command(exe, "-test.run=^TestRecordingChild$")
 	cmd.Env = append(os.Environ(), orderEnv+"="+string(text), "GORACE=atexit_sleep_ms=0")
+	if tr != nil {
+		tr.hold()
+	}
 	r := &recording{Process: testproc.Start(t, cmd), t: t, file: o.File}
 	if what, ok := strings.CutPrefix(r.Line, lacking); ok && o.Hooks == bpfmmap.HooksAuto {
 		need.Skip(t, need.BPF, what)
 	}
-	if r.Line != "attached" {
+	if r.Line != "loaded" {
 		t.Fatalf("the recorder says %q", r.Line)
+	}
+	if tr != nil {
+		tr.proceed()
+	}
+	if line := r.Tell("attach\n"); line != "attached" {
+		t.Fatalf("the recorder says %q", line)
 	}
 	return r
 }

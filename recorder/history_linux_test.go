@@ -25,7 +25,7 @@ func TestHistory(t *testing.T) {
 			logs := filepath.Join(tempDir(t), "log")
 			tr := startTrouble(t, "--seed", "11", "--procs", "40", "--threads", "2", "--pause", "5000",
 				"--log", logs, "--logged", fmt.Sprint(historyWriters))
-			r := startRecording(t, order{Source: source})
+			r := startRecording(t, tr, order{Source: source})
 			r.await("walk")
 			begun := Now()
 			var held map[uint32]bool

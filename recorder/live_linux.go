@@ -71,7 +71,7 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 		return nil
 	}
 	if l.listing == 0 && !l.some() {
-		return nil // before the first listing nothing ties it to a process
+		return l.early(ev)
 	}
 	switch ev.Type {
 	case bpfmmap.TypeState:
@@ -90,7 +90,7 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 	case bpfmmap.TypeDirty:
 		return l.dirty(ev)
 	case bpfmmap.TypeTask:
-		if !l.known(ev.PID) {
+		if !l.known(ev.PID) && !l.held.unborn(ev.MM, l.losses.generation) {
 			l.bind(l.find(ev.PID), ev.MM, l.events)
 			return l.release(ev.MM)
 		}
@@ -98,6 +98,18 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 		l.bind(l.find(ev.PID), ev.MM, l.events)
 		l.plan.adopt(ev.PID)
 		return l.release(ev.MM)
+	}
+	return nil
+}
+
+// early takes in an event from before the first listing, when nothing ties it to a process.
+// Only of a child on its way something is kept: its FORK may come later.
+func (l *live) early(ev *bpfmmap.Event) error {
+	switch {
+	case ev.Type == bpfmmap.TypeState && ev.PID == 0:
+		return l.hold(ev)
+	case ev.Type == bpfmmap.TypeFork || ev.Type == bpfmmap.TypeEnd:
+		l.held.forget(ev.MM)
 	}
 	return nil
 }
@@ -110,7 +122,9 @@ func common(ev *bpfmmap.Event) format.Common {
 const clockTick = 10_000_000
 
 // forked takes in a new process or thread. What a new address space holds is stated by the
-// kernel side, whole, before or after this event.
+// kernel side, whole: by the tracepoint rung after this event, by the others before it. What came
+// before may not be all of it, if something was lost since, or has gone to a process that a
+// listing came upon first: then the child is walked.
 func (l *live) forked(ev *bpfmmap.Event) error {
 	r := &format.Fork{
 		Common: common(ev), PPID: ev.ParentPID, PTID: ev.ParentTID,
@@ -126,6 +140,7 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	// A child has the name of the thread that forked it, and replay gives it the process's.
 	told := parent != nil && parent.named
 	named := told && parent.comm == ev.Comm.String()
+	torn := r.Stated && l.f.Hooks() != bpfmmap.HooksTracepoint && (l.has(ev.PID, ev.MM) || !l.held.unborn(ev.MM, l.losses.generation))
 	p := l.fork(ev.PID, l.events)
 	p.told, p.named, p.comm = true, told, ev.Comm.String()
 	if !told && l.shot != nil {
@@ -135,6 +150,9 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 		l.renew(ev.MM)
 	}
 	l.bind(p, ev.MM, l.events)
+	if r.SharesVM && parent == nil && !l.some() {
+		l.bind(l.find(ev.ParentPID), ev.MM, l.events) // whose own birth was lost
+	}
 	if s := p.space; s != nil && r.SharesVM && slices.Contains(s.tellers, ev.ParentPID) {
 		s.tellers = append(s.tellers, p.pid)
 	}
@@ -145,6 +163,11 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 		if err := l.sink.Write(&format.Comm{Common: common(ev), Comm: ev.Comm.String()}); err != nil {
 			return err
 		}
+	}
+	if torn {
+		l.held.forget(ev.MM)
+		missing := bpfmmap.Event{Time: ev.Time, PID: ev.PID, TID: ev.TID, MM: ev.MM, Reason: bpfmmap.LossTorn}
+		return l.dirty(&missing)
 	}
 	return l.release(ev.MM)
 }

@@ -22,6 +22,8 @@ import (
 type ring struct {
 	mu     sync.Mutex
 	events []bpfmmap.Event
+	hooks  bpfmmap.Hooks
+	early  []bpfmmap.Event // what comes before the first listing
 	tasks  []bpfmmap.Event // what List puts between its two ends
 	full   int             // so many marks fail
 	lost   uint64
@@ -46,7 +48,7 @@ func (r *ring) lose(n uint64) {
 	r.lost += n
 }
 
-func (r *ring) Hooks() bpfmmap.Hooks     { return bpfmmap.HooksTracepoint }
+func (r *ring) Hooks() bpfmmap.Hooks     { return r.hooks }
 func (r *ring) Notes() []string          { return nil }
 func (r *ring) Attach() error            { return nil }
 func (r *ring) Adopt(pids ...int) error  { return nil }
@@ -63,6 +65,8 @@ func (r *ring) PollMisses() error {
 }
 
 func (r *ring) List(id uint64) error {
+	r.put(r.early...)
+	r.early = nil
 	r.put(bpfmmap.Event{Type: bpfmmap.TypeTasks, ID: id})
 	r.put(r.tasks...)
 	r.put(bpfmmap.Event{Type: bpfmmap.TypeTasks, ID: id, Last: true})
@@ -136,13 +140,21 @@ type scene struct {
 	stats   Stats
 }
 
-// play records what the ring says: found is what the walk of the test's process finds, and
-// during is called while it goes on, n the number of the walk. The recording ends when calm
-// returns true, which is asked while no snapshot is under way.
+// play is the scene of a ring with the hooks of the tracepoint rung, in which nothing happens
+// before the listing.
 func play(t *testing.T, found func(n int) []format.Mmap, during func(s *scene, n int)) *scene {
 	t.Helper()
-	s := &scene{t: t, ring: &ring{now: Now()}, session: replay.NewSession()}
-	s.ring.tasks = []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmSelf, PID: self, TID: self}}
+	return playRing(t, &ring{hooks: bpfmmap.HooksTracepoint}, found, during)
+}
+
+// playRing records what the ring says: found is what the walk of the test's process finds, and
+// during is called while it goes on, n the number of the walk. The recording ends when calm
+// returns true, which is asked while no snapshot is under way.
+func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during func(s *scene, n int)) *scene {
+	t.Helper()
+	r.now = Now()
+	r.tasks = append(r.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmSelf, PID: self, TID: self})
+	s := &scene{t: t, ring: r, session: replay.NewSession()}
 	before := openFollower
 	openFollower = func(bpfmmap.Options) (follower, error) { return s.ring, nil }
 	defer func() { openFollower = before }()
@@ -243,7 +255,7 @@ func TestLiveFork(t *testing.T) {
 	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
 		func(s *scene, _ int) {
 			s.ring.put(
-				state(mmChild, self, 0x1000, 0x2000, vma(0x1000, 0x2000)), // the function rungs tell it first
+				state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000)), // the function rungs tell it first
 				forkOf(kid, mmChild, 0),
 				state(mmChild, kid, 0x4000, 0x5000, vma(0x4000, 0x5000)),
 				forkOf(kid+1, mmSelf, unix.CLONE_VM),
@@ -255,6 +267,52 @@ func TestLiveFork(t *testing.T) {
 	s.want(self, 0x1000, 0x2000, 0x7000, 0x8000)
 	if got := s.session.Process(kid).Comm; got != "kid" {
 		t.Errorf("comm of the child is %q: its parent had not been told yet", got)
+	}
+}
+
+// TestLiveForkAcrossListing: what a fork states of the child before the first listing counts,
+// although the listing finds the child before its fork is told.
+func TestLiveForkAcrossListing(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		early []bpfmmap.Event
+		want  []uint64
+	}{
+		{"begun", []bpfmmap.Event{state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000))}, []uint64{0x1000, 0x2000, 0x4000, 0x5000}},
+		{"another before", []bpfmmap.Event{
+			state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000)),
+			forkOf(kid+1, mmChild, 0),
+			{Type: bpfmmap.TypeEnd, MM: mmChild},
+			state(mmChild, 0, 0x8000, 0x9000, vma(0x8000, 0x9000)),
+		}, []uint64{0x4000, 0x5000, 0x8000, 0x9000}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := &ring{
+				hooks: bpfmmap.HooksKprobe, early: c.early,
+				tasks: []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid}},
+			}
+			s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+				func(s *scene, _ int) {
+					s.ring.put(forkOf(kid, mmChild, 0), state(mmChild, kid, 0x4000, 0x5000, vma(0x4000, 0x5000)))
+				})
+			s.want(kid, c.want...)
+			if n := len(s.stats.Live.Lost); n != 0 {
+				t.Errorf("lost: %v", s.stats.Live.Lost)
+			}
+		})
+	}
+}
+
+// TestLiveForkOvertaken: where statements about a child were told before its fork, it is to be
+// walked.
+func TestLiveForkOvertaken(t *testing.T) {
+	for hooks, want := range map[bpfmmap.Hooks]uint64{bpfmmap.HooksKprobe: 1, bpfmmap.HooksTracepoint: 0} {
+		r := &ring{hooks: hooks, tasks: []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid}}}
+		s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+			func(s *scene, _ int) { s.ring.put(forkOf(kid, mmChild, 0)) })
+		if got := s.stats.Live.Lost[format.LostTorn]; got != want {
+			t.Errorf("%s: %d statements lost, want %d", hooks, got, want)
+		}
 	}
 }
 

@@ -29,7 +29,7 @@ type life struct {
 func TestShortLived(t *testing.T) {
 	log := filepath.Join(tempDir(t), "log")
 	tr := startTrouble(t, "--blinks", fmt.Sprint(shortLived), "--log", log)
-	r := startRecording(t, order{})
+	r := startRecording(t, nil, order{})
 	r.await("walk")
 	if line := tr.Tell("blink\n"); line != fmt.Sprintf("blinked %d", shortLived) {
 		t.Fatalf("trouble says %q", line)

@@ -101,16 +101,31 @@ func (l *live) mmaps(said format.Common, ev *bpfmmap.Event) []format.Mmap {
 // held are statements about address spaces of which it is not known yet whose they are: a
 // fork may be told after what the child has mapped.
 type held struct {
-	statements map[uint64][]bpfmmap.Event
-	count      int
+	spaces map[uint64]*heldSpace
+	count  int
+}
+
+// heldSpace is what is held about one address space.
+type heldSpace struct {
+	losses     uint64 // losses.generation when the first one came
+	statements []bpfmmap.Event
 }
 
 // maxHeld bounds the statements that are held.
 const maxHeld = 1 << 16
 
 func (h *held) forget(mm uint64) {
-	h.count -= len(h.statements[mm])
-	delete(h.statements, mm)
+	if s := h.spaces[mm]; s != nil {
+		h.count -= len(s.statements)
+		delete(h.spaces, mm)
+	}
+}
+
+// unborn reports whether mm is of a child whose FORK is on its way, if it has not been lost: fork
+// itself states what it copies, for nobody, before it makes the child.
+func (h *held) unborn(mm, losses uint64) bool {
+	s := h.spaces[mm]
+	return s != nil && s.losses == losses && s.statements[0].PID == 0
 }
 
 // hold keeps a statement until somebody has its address space.
@@ -119,26 +134,31 @@ func (l *live) hold(ev *bpfmmap.Event) error {
 		l.held = held{}
 		return l.lose(&format.Lost{Count: maxHeld, CPU: -1, Reason: format.LostMemory})
 	}
-	if l.held.statements == nil {
-		l.held.statements = make(map[uint64][]bpfmmap.Event)
+	s := l.held.spaces[ev.MM]
+	if s == nil {
+		if l.held.spaces == nil {
+			l.held.spaces = make(map[uint64]*heldSpace)
+		}
+		s = &heldSpace{losses: l.losses.generation}
+		l.held.spaces[ev.MM] = s
 	}
 	kept := *ev
 	kept.VMAs = slices.Clone(ev.VMAs)
-	l.held.statements[ev.MM] = append(l.held.statements[ev.MM], kept)
+	s.statements = append(s.statements, kept)
 	l.held.count++
 	return nil
 }
 
 // release writes the statements that were held for mm, if it has an owner now.
 func (l *live) release(mm uint64) error {
-	statements := l.held.statements[mm]
-	if statements == nil {
+	held := l.held.spaces[mm]
+	if held == nil {
 		return nil
 	}
 	l.held.forget(mm)
 	s := l.spaces[mm]
-	for i := range statements {
-		if err := l.tell(s, &statements[i]); err != nil {
+	for i := range held.statements {
+		if err := l.tell(s, &held.statements[i]); err != nil {
 			return err
 		}
 	}

@@ -74,6 +74,12 @@ func (t *table) known(pid uint32) bool {
 	return p != nil && p.listing == t.listing
 }
 
+// has reports whether pid is known to have the address space mm.
+func (t *table) has(pid uint32, mm uint64) bool {
+	p := t.processes[pid]
+	return p != nil && p.space != nil && p.space.mm == mm
+}
+
 // fork takes up a new process, whatever had its number before.
 func (t *table) fork(pid uint32, at uint64) *liveProcess {
 	t.exit(pid)

@@ -177,8 +177,9 @@ func (l *live) forget(u *unit) {
 	}
 }
 
-// stands reports whether what u found about p is the truth at its second mark.
+// stands reports whether what u found about p is the truth at its second mark. While the ring
+// has not been read to where something is known to have been lost, nobody can tell.
 func (l *live) stands(u *unit, p *liveProcess) bool {
 	_, spoilt := u.spoilt[p.space]
-	return u.begun != 0 && u.losses == l.losses.generation && !u.full && !spoilt && p.bound <= u.begun
+	return l.losses.open == nil && u.begun != 0 && u.losses == l.losses.generation && !u.full && !spoilt && p.bound <= u.begun
 }

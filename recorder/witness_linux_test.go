@@ -22,7 +22,7 @@ const (
 func TestWitness(t *testing.T) {
 	perf := startPerf(t)
 	tr := startTrouble(t, "--seed", "21", "--procs", "40", "--threads", "1", "--no-share")
-	r := startRecording(t, order{})
+	r := startRecording(t, tr, order{})
 	r.await("walk")
 	begin := Now()
 	time.Sleep(3 * time.Second)
