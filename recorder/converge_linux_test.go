@@ -108,6 +108,9 @@ func (c *convergence) run(t *testing.T, tr *trouble) {
 	still := func(pid uint32) bool { return held[pid] || !changed[pid] }
 	found := compareStill(t, s, before, after, held, still, tr.moves)
 
+	if found.bad != 0 {
+		r.explain(found.bad)
+	}
 	if out.Unrepaired {
 		t.Error("the recorder says that a loss was not repaired")
 	}
@@ -122,6 +125,9 @@ func (c *convergence) run(t *testing.T, tr *trouble) {
 	}
 	for _, d := range s.Drifts {
 		t.Errorf("drift at a walk of process %d %q: %s of %s, found %s", d.PID, d.Comm, d.Verdict, d.A, d.B)
+	}
+	if len(s.Drifts) > 0 {
+		r.explain(s.Drifts[0].PID)
 	}
 	if s.Stats.Drift > 0 {
 		t.Errorf("%d intervals drifted in %d processes, of %d that were restated", s.Stats.Drift, s.Stats.DriftProcesses, s.Stats.Restated)
@@ -165,7 +171,10 @@ func lookAround(t *testing.T) look {
 }
 
 // agreement counts what was compared and equal.
-type agreement struct{ processes, mappings, renamed int }
+type agreement struct {
+	processes, mappings, renamed int
+	bad                          uint32 // a process that differs, or 0
+}
 
 // compareStill compares the recorded state with two walks, before and after the recording's
 // end. Whoever is the same in both, and may be, held still. The held ones must be.
@@ -218,6 +227,7 @@ func compareStill(t *testing.T, s *replay.Session, before, after look, held map[
 				a.renamed++
 				continue
 			}
+			a.bad = p.PID
 			errorf("process %d %q (held %t, followed %t): %s at %x-%x: recorded %s, is %s",
 				p.PID, b.Comm, held[p.PID], p.Followed(), d.Verdict, d.Start, d.End, d.A, d.B)
 		}

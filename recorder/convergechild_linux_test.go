@@ -229,6 +229,28 @@ func (r *recording) each(f func(*replay.Session, format.Record)) *replay.Session
 	return s
 }
 
+// explain logs the last records about a process, with the snapshots and losses around them.
+func (r *recording) explain(pid uint32) {
+	r.t.Helper()
+	var lines []string
+	r.each(func(_ *replay.Session, rec format.Record) {
+		switch rec := rec.(type) {
+		case *format.SnapshotBegin, *format.SnapshotEnd, *format.Lost:
+		case *format.Fork:
+			if rec.PID != pid && rec.PPID != pid {
+				return
+			}
+		default:
+			if rec.Head().PID != pid {
+				return
+			}
+		}
+		lines = append(lines, string(format.AppendText(nil, rec)))
+	})
+	const most = 150
+	r.t.Logf("process %d:\n%s", pid, strings.Join(lines[max(0, len(lines)-most):], "\n"))
+}
+
 // check holds the recording against the rules about sequences of records, and returns the
 // state at its end.
 func (r *recording) check() *replay.Session {

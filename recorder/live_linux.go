@@ -91,8 +91,7 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 		return l.dirty(ev)
 	case bpfmmap.TypeTask:
 		if !l.known(ev.PID) && !l.held.unborn(ev.MM, l.losses.generation) {
-			l.bind(l.find(ev.PID), ev.MM, l.events)
-			return l.release(ev.MM)
+			return l.task(ev)
 		}
 	case bpfmmap.TypeAdopt:
 		l.bind(l.find(ev.PID), ev.MM, l.events)
@@ -112,6 +111,26 @@ func (l *live) early(ev *bpfmmap.Event) error {
 		l.held.forget(ev.MM)
 	}
 	return nil
+}
+
+// task takes in which address space a process has.
+func (l *live) task(ev *bpfmmap.Event) error {
+	p := l.find(ev.PID)
+	missed := p.told && p.space != nil && p.space.mm != ev.MM
+	l.bind(p, ev.MM, l.events)
+	if missed && l.losses.last != nil {
+		// Nothing but an exec changes it, which was lost. What is said of the new one must not
+		// become true of those who still have the old one.
+		if err := l.sink.Write(&format.Exec{Common: common(ev), OldTID: ev.PID}); err != nil {
+			return err
+		}
+		lost := *l.losses.last
+		lost.Common, lost.Count, lost.CPU = common(ev), 0, -1
+		if err := l.sink.Write(&lost); err != nil {
+			return err
+		}
+	}
+	return l.release(ev.MM)
 }
 
 func common(ev *bpfmmap.Event) format.Common {
@@ -201,7 +220,7 @@ func (l *live) renamed(ev *bpfmmap.Event) error {
 		return nil // it is not known yet: a snapshot is to tell of it, name and all
 	}
 	if ev.TID == ev.PID {
-		p.comm = ev.Comm.String()
+		p.comm, p.renamed = ev.Comm.String(), l.events
 	}
 	return l.sink.Write(&format.Comm{Common: common(ev), Comm: ev.Comm.String()})
 }

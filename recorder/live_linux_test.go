@@ -3,8 +3,10 @@ package recorder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -231,6 +233,16 @@ func TestLiveOverlay(t *testing.T) {
 	s.want(self, 0x1000, 0x2000, 0x3000, 0x5000, 0x8000, 0x9000, 0xa000, 0xb000)
 }
 
+// TestLiveRenamedDuringWalk: the new name is newer than the one that the walk read.
+func TestLiveRenamedDuringWalk(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return nil }, func(s *scene, _ int) {
+		s.ring.put(bpfmmap.Event{Type: bpfmmap.TypeComm, MM: mmSelf, PID: self, TID: self, Comm: bpfmmap.Comm{'n', 'e', 'w'}})
+	})
+	if got := s.session.Process(self).Comm; got != "new" {
+		t.Errorf("the process is called %q", got)
+	}
+}
+
 // TestLiveExecDuringWalk: what the walk found is of the address space before, or of both.
 func TestLiveExecDuringWalk(t *testing.T) {
 	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
@@ -365,6 +377,32 @@ func TestLiveDirty(t *testing.T) {
 	}
 	if p := s.session.Process(self); p.Space.Len() != 1 {
 		t.Errorf("%d mappings, want 1", p.Space.Len())
+	}
+}
+
+// TestLiveLostExec: a child of vfork executes, which is lost. What it maps is not the parent's,
+// even before either is walked again.
+func TestLiveLostExec(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			switch n {
+			case 1:
+				s.ring.put(forkOf(kid, mmSelf, unix.CLONE_VM|unix.CLONE_VFORK))
+				s.ring.lose(1)
+				s.ring.tasks = append(s.ring.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid})
+			case 2:
+				s.ring.put(state(mmChild, kid, 0x7000, 0x8000, vma(0x7000, 0x8000)))
+			}
+		})
+	s.want(self, 0x1000, 0x2000)
+	var told []string
+	for _, r := range s.records {
+		if r.Head().PID == kid {
+			told = append(told, strings.TrimPrefix(fmt.Sprintf("%T", r), "*format."))
+		}
+	}
+	if want := []string{"Fork", "Comm", "Exec", "Lost", "Mmap"}; !slices.Equal(told, want) {
+		t.Errorf("told of the child: %s, want %s", told, want)
 	}
 }
 

@@ -76,6 +76,15 @@ func (l *live) advance(ctx context.Context) error {
 	if err := sh.finish(l); err != nil {
 		return err
 	}
+	if sh.losses != l.losses.generation && l.losses.last != nil {
+		// What was known of who has which address space was not all true, so neither is what
+		// was found since.
+		again := *l.losses.last
+		again.Time, again.Count, again.CPU = Now(), 0, -1
+		if err := l.sink.Write(&again); err != nil {
+			return err
+		}
+	}
 	if sh.failed == nil {
 		l.concluded(sh, now)
 	}
@@ -174,6 +183,7 @@ type losses struct {
 	// says where: until it is reached nothing can be repaired. At it the loss is told
 	// again, for the sake of the processes that came to be in between.
 	open       *format.Lost
+	last       *format.Lost // the newest, open or not
 	marked     bool
 	unrepaired bool
 }
@@ -220,7 +230,7 @@ func (l *live) lose(lost *format.Lost) error {
 	}
 	l.losses.generation++
 	l.losses.unrepaired, l.plan.whole = true, true
-	l.losses.open, l.losses.marked = lost, false
+	l.losses.open, l.losses.last, l.losses.marked = lost, lost, false
 	l.count(lost)
 	return l.sink.Write(lost)
 }

@@ -283,6 +283,9 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 		s.shot, s.tellers = sh.id, append(s.tellers, p.pid)
 		s.last, s.filled = noVMA, nothing
 	}
+	if p.renamed > u.begun {
+		w.process.Comm = p.comm
+	}
 	p.told, p.named, p.comm = true, true, w.process.Comm
 	return sh.write(l, w, at)
 }

@@ -29,6 +29,7 @@ type liveProcess struct {
 	told    bool       // the recording has said that it exists
 	named   bool       // and what it is
 	comm    string     // and its name
+	renamed uint64     // when that changed last: the number of the event
 }
 
 // liveSpace is an address space in use.

@@ -137,13 +137,13 @@ struct event_state_one {
 	struct event_vma vma;
 };
 
-/* say_set states that exactly this VMA is mapped in [start, end). */
-static __always_inline void say_set(__u64 mm, __u32 pid, __u32 tid, __u64 start, __u64 end, const struct event_vma *vma)
+/* say_set states that exactly this VMA is mapped in [start, end). False has been counted. */
+static __always_inline bool say_set(__u64 mm, __u32 pid, __u32 tid, __u64 start, __u64 end, const struct event_vma *vma)
 {
 	struct event_state_one *one = reserve(event_state_one);
 
 	if (!one)
-		return;
+		return false;
 	fill_head(&one->state.head, EVENT_STATE, mm, pid, tid);
 	one->state.start = start;
 	one->state.end = end;
@@ -151,6 +151,7 @@ static __always_inline void say_set(__u64 mm, __u32 pid, __u32 tid, __u64 start,
 	one->state.zero = 0;
 	one->vma = *vma;
 	submit(one);
+	return true;
 }
 
 /* say_dirty counts the loss and says that what is mapped in [start, end) is not known. */

@@ -67,8 +67,8 @@ static __always_inline bool is_text(struct vm_area_struct *vma)
 	return look(vma, vm_flags) & VM_EXEC && look(vma, vm_file);
 }
 
-/* say_vma states a whole VMA, of the task pid_tgid. */
-static __always_inline void say_vma(struct vm_area_struct *vma, __u64 pid_tgid, __u32 slot)
+/* say_vma states a whole VMA, of the task pid_tgid. False has been counted. */
+static __always_inline bool say_vma(struct vm_area_struct *vma, __u64 pid_tgid, __u32 slot)
 {
 	__u64 flags = look(vma, vm_flags);
 	struct event_vma v = {
@@ -80,8 +80,7 @@ static __always_inline void say_vma(struct vm_area_struct *vma, __u64 pid_tgid, 
 	};
 
 	v.file = file_id(look(vma, vm_file), slot, &v.flags);
-	if (v.file)
-		say_set((__u64)look(vma, vm_mm), pid_tgid >> 32, pid_tgid, v.start, v.end, &v);
+	return v.file && say_set((__u64)look(vma, vm_mm), pid_tgid >> 32, pid_tgid, v.start, v.end, &v);
 }
 
 /*
@@ -293,14 +292,20 @@ HOOK(uprobe_dup_mmap)
 /*
  * vma_interval_tree_insert_after(node, prev, root) is called by fork alone, for each VMA of a
  * file that it has copied: what MADV_DONTFORK leaves out does not come here. The new space
- * belongs to nobody before FORK; so these statements do not say whose they are.
+ * belongs to nobody before FORK; so these statements do not say whose they are. FORK may come
+ * long after, when whoever reads has noticed a loss and thinks that it is over: if a copy was
+ * not told, task_newtask says so again.
  */
 HOOK(vma_interval_tree_insert_after)
 {
 	struct vm_area_struct *vma = (void *)argument(0);
 
-	if (is_text(vma) && current_followed())
-		say_vma(vma, 0, SLOT_COPY);
+	if (is_text(vma) && current_followed() && !say_vma(vma, 0, SLOT_COPY)) {
+		struct doing *doing = current_doing();
+
+		if (doing)
+			doing->copy = 0;
+	}
 	return 0;
 }
 
