@@ -4,7 +4,7 @@ GO ?= go
 FUZZTIME ?= 300000x
 BENCHTIME ?= 1s
 
-.PHONY: all build test unit lint cross fuzz bench bench-peers setup clean
+.PHONY: all build bpf test test-vm unit lint cross fuzz bench bench-peers setup clean
 
 all: build
 
@@ -16,6 +16,17 @@ setup:
 	.ci/setup
 
 test: setup unit lint cross
+
+# Tests of what talks to the kernel, under Debian's kernels 6.1 and 6.12 in qemu: see .ci/test-vm.
+# Some 10 minutes on an idle machine.
+test-vm:
+	.ci/setup vm
+	.ci/test-vm
+
+# Compiles the BPF programs anew. What comes out is committed: building needs no clang.
+bpf:
+	.ci/setup bpf
+	bpfmmap/bpf/build.sh
 
 unit:
 	$(GO) test -race -timeout 20m ./...

@@ -36,10 +36,12 @@
 // # Hooks
 //
 // There are several ways to hook into the kernel, which make the same statements: see Hooks.
+// HooksKprobe and HooksFentry look at the functions that change a VMA, inside of the lock;
+// fentry misses calls on kernels that preempt inside of the kernel, which is counted.
 // HooksTracepoint walks the range that a system call was about at its end, by the open-coded
 // task_vma iterator; it requires Linux 6.7 and nothing but BTF. What the kernel maps by itself
-// outside of system calls about mappings, exec and fork is not seen: nothing executable is
-// known to be mapped so.
+// outside of system calls about mappings, exec and fork is not seen by it: nothing executable is
+// known to be mapped so. docs/following.md has the whole list.
 //
 // Programs are committed in compiled form (objects); bpf/build.sh makes them. There are programs
 // for amd64 and arm64; those for arm64 have not been run.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestHistory(t *testing.T) {
 	for _, source := range []Source{SourceAuto, SourceIter} {
 		t.Run(source.String(), func(t *testing.T) {
 			logs := filepath.Join(tempDir(t), "log")
-			tr := startTrouble(t, "--seed", "11", "--procs", "40", "--threads", "2", "--pause", "5000",
+			tr := startTrouble(t, "--seed", "11", "--procs", strconv.Itoa(fromEnv(t, "VMASNAP_TEST_PROCS", 40)), "--threads", "2", "--pause", "5000",
 				"--log", logs, "--logged", fmt.Sprint(historyWriters))
 			r := startRecording(t, tr, order{Source: source})
 			r.await("walk")

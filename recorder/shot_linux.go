@@ -247,11 +247,14 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 		}
 		w.process.Status, w.mmaps = format.WalkRaced, nil
 		p = l.find(uint32(w.pid))
-	case p == nil || w.process.Status == format.WalkZombie:
+	case p != nil && w.process.Status == format.WalkZombie:
+		// Its end is on its way through the ring.
+		delete(sh.outstanding, w.pid)
+		return nil
+	case p == nil:
 		// It has ended: before the listing, or its end is in the ring by now. A zombie has as
 		// little left of an address space.
 		delete(sh.outstanding, w.pid)
-		l.exit(uint32(w.pid))
 		if _, born := sh.born[w.pid]; born || sh.kind != format.SnapshotInitial {
 			return nil
 		}

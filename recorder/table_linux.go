@@ -25,6 +25,7 @@ type liveProcess struct {
 	pid     uint32
 	space   *liveSpace // nil: none, as of a kernel thread
 	listing uint64     // the listing in which its address space was told
+	absent  bool       // the last listing did not find it
 	bound   uint64     // when its address space was told: the number of the event
 	told    bool       // the recording has said that it exists
 	named   bool       // and what it is
@@ -55,13 +56,20 @@ func (t *table) beginListing(id uint64) {
 	t.listing, t.listed, t.ended = id, false, make(map[uint32]struct{})
 }
 
-// endListing forgets the processes that the listing should have found and did not: their end
-// was lost.
+// endListing looks for processes that the listing should have found and did not. One that was
+// in the middle of its end has no address space any more, and its EXIT is to come. The end of
+// one that the next listing does not find either was lost.
 func (t *table) endListing() {
 	t.listed, t.ended = true, nil
 	for _, p := range t.processes {
-		if p.listing != t.listing {
+		switch {
+		case p.listing == t.listing:
+			p.absent = false
+		case p.absent:
 			t.exit(p.pid)
+		default:
+			p.absent = true
+			t.unbind(p)
 		}
 	}
 }
