@@ -18,7 +18,7 @@ setup:
 test: setup unit lint cross
 
 # Tests of what talks to the kernel, under Debian's kernels 6.1 and 6.12 in qemu: see .ci/test-vm.
-# Some 10 minutes on an idle machine.
+# Some 20 minutes on two CPUs.
 test-vm:
 	.ci/setup vm
 	.ci/test-vm
@@ -28,8 +28,10 @@ bpf:
 	.ci/setup bpf
 	bpfmmap/bpf/build.sh
 
+# One package after the other: their tests record the whole machine, the others' tests with it.
 unit:
-	$(GO) test -race -timeout 20m ./...
+	$(GO) build -race ./...
+	$(GO) test -race -p 1 -timeout 20m ./...
 	cd bench && $(GO) test ./...
 
 # The tools are pinned by the tool lines of go.mod.

@@ -108,3 +108,34 @@ func sideband(b *testing.B) {
 		reader.Wait()
 	})
 }
+
+// BenchmarkOpen loads each rung, and reports how large its largest programs are and how much
+// of them the verifier looked at.
+func BenchmarkOpen(b *testing.B) {
+	for _, r := range ladder {
+		b.Run(r.name, func(b *testing.B) {
+			useRung(b, r.name)
+			var programs []ProgramInfo
+			for b.Loop() {
+				f, err := Open(Options{Hooks: r.hooks})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if programs, err = f.Programs(); err != nil {
+					b.Fatal(err)
+				}
+				if err := f.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			instructions, verified := 0, 0
+			for _, p := range programs {
+				instructions += p.Instructions
+				verified += p.Verified
+				b.Logf("%-32s %5d instructions, %6d looked at by the verifier", p.Name, p.Instructions, p.Verified)
+			}
+			b.ReportMetric(float64(instructions), "instructions")
+			b.ReportMetric(float64(verified), "verified")
+		})
+	}
+}

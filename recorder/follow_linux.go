@@ -71,12 +71,12 @@ const (
 const (
 	// batch is how many events are taken in before anything else is looked after.
 	batch = 4096
-	// endPatience bounds how long the end waits for what is in the ring, and for a repair.
+	// endPatience bounds how long the end waits for a repair.
 	endPatience = 3 * time.Second
+	// ringPatience bounds how long it takes for what is in the ring by then, which is read as
+	// fast as it can be. What is left after that is lost.
+	ringPatience = 30 * time.Second
 )
-
-// errEnded: the recording came to its regular end.
-var errEnded = errors.New("recording has ended")
 
 // follow records until ctx ends: attach, snapshot, and from then on every change.
 func (r *Recorder) follow(ctx context.Context, sink Sink) (Stats, error) {
@@ -116,9 +116,6 @@ func (r *Recorder) follow(ctx context.Context, sink Sink) (Stats, error) {
 	l.stats.Live.Unrepaired = l.repairing()
 	if l.shot != nil && l.shot.crew != nil && l.shot.crew.stop != nil {
 		close(l.shot.crew.stop)
-	}
-	if errors.Is(err, errEnded) {
-		err = nil
 	}
 	return l.stats, err
 }
@@ -175,21 +172,32 @@ func (l *live) run(ctx context.Context) error {
 			l.status()
 		default:
 		}
-		if l.ended && (l.shot == nil && !l.repairing() || time.Now().After(ending)) {
-			return l.pollMisses()
-		}
-		if ending.IsZero() && (ctx.Err() != nil || l.deserted()) {
-			ending = time.Now().Add(endPatience)
-			l.plan.notBefore = time.Time{}
-			if l.f.Mark(markEnding) != nil {
-				l.ended = true // the ring is full: what is in it is read, and no more
+		if ending.IsZero() {
+			if ctx.Err() != nil || l.deserted() {
+				ending = time.Now()
+				l.plan.notBefore = time.Time{}
 			}
+			continue
 		}
-		if !ending.IsZero() {
-			pause = pauseWalking
-			l.ended = l.ended || time.Now().After(ending)
+		pause = pauseWalking
+		if over, err := l.over(time.Since(ending)); err != nil || over {
+			return err
 		}
 	}
+}
+
+// over reports whether the recording, which was to end so long ago, is complete: up to a mark in
+// the ring, and repaired, if that does not take too long.
+func (l *live) over(since time.Duration) (bool, error) {
+	l.marked = l.marked || l.f.Mark(markEnding) == nil // or later: the ring is full
+	switch {
+	case !l.ended.IsZero() && (l.shot == nil && !l.repairing() || time.Since(l.ended) > endPatience):
+		return true, l.pollMisses()
+	case l.ended.IsZero() && since > ringPatience:
+		lost := &format.Lost{Count: 1, CPU: -1, Reason: format.LostRing}
+		return true, errors.Join(l.pollMisses(), l.lose(lost))
+	}
+	return false, nil
 }
 
 // repairing reports whether statements are missing that a snapshot will bring, if it may.

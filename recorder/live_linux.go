@@ -33,7 +33,8 @@ type live struct {
 	stats   Stats
 	slab    []format.Mmap
 
-	ended bool // the mark has been seen at which the recording ends
+	marked bool      // the mark at which the recording ends is in the ring
+	ended  time.Time // when it was seen
 }
 
 // follower is *bpfmmap.Follower. Tests put a kernel here that does what they say.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vmasnap/vmasnap/bpfmmap"
 	"github.com/vmasnap/vmasnap/format"
@@ -133,7 +134,7 @@ func (l *live) mark(ev *bpfmmap.Event) error {
 		}
 		return nil
 	case markEnding:
-		l.ended = true
+		l.ended = time.Now()
 		return nil
 	case markLost:
 		return l.reached(ev.Time, id)
