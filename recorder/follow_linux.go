@@ -106,18 +106,30 @@ func (r *Recorder) follow(ctx context.Context, sink Sink) (Stats, error) {
 			r.notes = append(r.notes, fmt.Sprintf("capabilities are kept: %v", err))
 		}
 	}
-	if o.Attached != nil {
-		if err := o.Attached(); err != nil {
-			return l.stats, err
-		}
+	err := error(nil)
+	if l.some() {
+		err = l.attached()
 	}
-	err := l.run(ctx)
+	if err == nil {
+		err = l.run(ctx)
+	}
 	l.stats.Live.Events = l.events
 	l.stats.Live.Unrepaired = l.repairing()
 	if l.shot != nil && l.shot.crew != nil && l.shot.crew.stop != nil {
 		close(l.shot.crew.stop)
 	}
 	return l.stats, err
+}
+
+// attached tells the caller, once, that every change is told from now on: of the whole machine
+// that is when the first listing is complete, which ties events to processes.
+func (l *live) attached() error {
+	o := l.options.Follow
+	if o.Attached == nil || l.announced {
+		return nil
+	}
+	l.announced = true
+	return o.Attached()
 }
 
 // attach puts the hooks in place and names those who are followed.
@@ -170,6 +182,11 @@ func (l *live) run(ctx context.Context) error {
 			}
 		case <-status.C:
 			l.status()
+		default:
+		}
+		select {
+		case <-l.options.Follow.Abort:
+			return l.lose(&format.Lost{Count: 1, CPU: -1, Reason: format.LostRing})
 		default:
 		}
 		if ending.IsZero() {

@@ -33,8 +33,9 @@ type live struct {
 	stats   Stats
 	slab    []format.Mmap
 
-	marked bool      // the mark at which the recording ends is in the ring
-	ended  time.Time // when it was seen
+	announced bool      // see attached
+	marked    bool      // the mark at which the recording ends is in the ring
+	ended     time.Time // when it was seen
 }
 
 // follower is *bpfmmap.Follower. Tests put a kernel here that does what they say.
@@ -68,6 +69,7 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 			l.beginListing(ev.ID)
 		} else if ev.ID == l.listing {
 			l.endListing()
+			return l.attached()
 		}
 		return nil
 	}

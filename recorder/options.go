@@ -66,8 +66,12 @@ type FollowOptions struct {
 	// that are not needed once the programs are attached.
 	DropCapabilities bool
 
-	// Attached, if not nil, is called once every change is seen, before the snapshot.
+	// Attached, if not nil, is called once every change is told from then on, before the
+	// snapshot.
 	Attached func() error
+	// Abort, if not nil, ends Run at once when it is closed, instead of when what the kernel side
+	// has said up to the end of the context has been read. What is missing is recorded as lost.
+	Abort <-chan struct{}
 	// Status, if not nil, is called about twice a second from the goroutine that called Run.
 	Status func(Status)
 }

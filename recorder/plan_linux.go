@@ -76,9 +76,10 @@ func (l *live) advance(ctx context.Context) error {
 	if err := sh.finish(l); err != nil {
 		return err
 	}
-	if sh.losses != l.losses.generation && l.losses.last != nil {
-		// What was known of who has which address space was not all true, so neither is what
-		// was found since.
+	if err := l.attached(); err != nil { // the end of the first listing may have been lost
+		return err
+	}
+	if sh.overtaken(l) && l.losses.last != nil {
 		again := *l.losses.last
 		again.Time, again.Count, again.CPU = Now(), 0, -1
 		if err := l.sink.Write(&again); err != nil {
@@ -110,7 +111,7 @@ func (l *live) concluded(sh *shot, now time.Time) {
 		}
 	}
 	switch {
-	case sh.losses != l.losses.generation || sh.incomplete && sh.kind == format.SnapshotRepair:
+	case sh.overtaken(l) || sh.incomplete && sh.kind == format.SnapshotRepair:
 		p.wait(now)
 		if sh.pid != 0 && sh.losses == l.losses.generation {
 			if process := l.processes[sh.pid]; process != nil && process.space != nil {

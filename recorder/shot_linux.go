@@ -156,7 +156,9 @@ func (sh *shot) poll(ctx context.Context, l *live) (done bool, err error) {
 		select {
 		case w := <-sh.crew.results:
 			if w.unmarked {
-				sh.retry(w)
+				if err := sh.unmarked(l, w); err != nil {
+					return false, err
+				}
 			}
 		default:
 			more = false
@@ -187,6 +189,24 @@ func (sh *shot) poll(ctx context.Context, l *live) (done bool, err error) {
 	}
 	return true, nil
 }
+
+// unmarked takes in a walk of which the ring, being full, has no marks.
+func (sh *shot) unmarked(l *live, w *walk) error {
+	if err := l.checkLosses(); err != nil {
+		return err
+	}
+	if w.pid == 0 || !sh.overtaken(l) {
+		sh.retry(w)
+		return nil
+	}
+	return sh.settle(l, &unit{pid: uint32(w.pid), known: l.processes[uint32(w.pid)] != nil}, w, Now())
+}
+
+// overtaken reports whether something was lost since the snapshot began. Then it proves nothing
+// any more, and the next one is as good as certain; but on a machine that makes statements
+// faster than they can be read it is all there is, for now. So it goes on, takes what it finds
+// for the truth at the first try, and the loss is told again at its end.
+func (sh *shot) overtaken(l *live) bool { return sh.losses != l.losses.generation }
 
 // retry puts a process whose walk came to nothing, or all of a pass of the iterator, on the
 // list of the next round.
@@ -239,13 +259,15 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	case p == nil && !lives && w.process.Status != format.WalkVanished && w.process.Status != format.WalkZombie:
 		// A kernel thread, or one that may not be looked at: its kind is all there is to say.
 		p = l.find(uint32(w.pid))
+	case p == nil && lives && sh.overtaken(l):
+		p = l.find(uint32(w.pid))
 	case p == nil && lives && !u.known:
 		// The kernel has listed all, but not this one.
 		if sh.round < walkTries {
 			sh.retry(&walk{pid: w.pid})
 			return nil
 		}
-		w.process.Status, w.mmaps = format.WalkRaced, nil
+		w.process.Status = format.WalkRaced
 		p = l.find(uint32(w.pid))
 	case p != nil && w.process.Status == format.WalkZombie:
 		// Its end is on its way through the ring.
@@ -264,15 +286,18 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 		// Its end is on its way through the ring.
 		delete(sh.outstanding, w.pid)
 		return nil
-	case lives && (!l.stands(u, p) || p.space == nil || w.process.Status == format.WalkRaced):
+	case lives && !sh.overtaken(l) && (!l.stands(u, p) || p.space == nil || w.process.Status == format.WalkRaced):
 		if sh.round < walkTries {
 			sh.retry(&walk{pid: w.pid})
 			return nil
 		}
-		w.process.Status, w.mmaps = format.WalkRaced, nil
+		w.process.Status = format.WalkRaced
+	}
+	if w.process.Status == format.WalkRaced {
+		w.mmaps = nil
 	}
 	delete(sh.outstanding, w.pid)
-	if w.process.Status == format.WalkComplete {
+	if w.process.Status == format.WalkComplete && p.space != nil {
 		if owner := sh.owner(l, p); owner != 0 {
 			w.process.Status, w.process.SharesPID = format.WalkShared, owner
 			w.process.ExcludedAnonExec, w.process.ExcludedVDSO = 0, 0

@@ -155,7 +155,7 @@ func (s *snapshot) perform(j *job) *walk {
 		return []*walk{w}
 	})
 	if err != nil {
-		return &walk{pid: j.pid, unmarked: true}
+		w.unmarked = true
 	}
 	return w
 }

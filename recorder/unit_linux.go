@@ -108,11 +108,13 @@ func (us *units) remove(u *unit) {
 // errUnmarked: a mark could not be put into the ring, which is full.
 var errUnmarked = errors.New("mark walk in ring")
 
-// between runs find between two marks. It is called by a worker.
+// between runs find between two marks. It is called by a worker. Without a mark what is found is
+// still better than nothing: see shot.unmarked.
 func (l *live) between(pid uint32, find func() []*walk) error {
 	u := l.units.add(pid)
 	if err := l.f.Mark(u.id*markKinds + markBegin); err != nil {
 		l.units.remove(u)
+		find()
 		return errUnmarked
 	}
 	walks := find()

@@ -36,7 +36,7 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				}
 				p := session.Process(pids[0])
 				if p == nil {
-					return fmt.Errorf("process %d is not in %s", pids[0], name)
+					return fmt.Errorf("process %d is not there at the end of %s: vmasnap script --pid %[1]d tells what was recorded of it", pids[0], name)
 				}
 				out := bufio.NewWriter(s.out)
 				terminal := isTerminal(s.out)

@@ -24,11 +24,12 @@ func recordCommand() command {
 		args:    "[-- CMD [ARGS]]",
 		summary: "record what every process has mapped executable, and each later change",
 		help: `Writes to one compressed file which executable, file-backed VMAs every process has, with
-build IDs, and then every change, until Ctrl-C, SIGTERM or the end of --duration. A second
-signal aborts at once; the file is sound either way. With CMD it records that command and
-its descendants, from before its first instruction to its end (with --all the whole machine
-for as long), and passes on its exit status, and signals to it. An existing vmasnap.data
-becomes vmasnap.data.old.
+build IDs, and then every change, until Ctrl-C, SIGTERM, SIGHUP or the end of --duration. A
+second signal ends it at once; the file is sound either way. With CMD it records that command
+and its descendants, from before its first instruction to its end (with --all the whole
+machine for as long), and passes on its exit status, and signals to it. A CMD that is told to
+end and has not two seconds later is left alone, which is said. An existing vmasnap.data becomes
+vmasnap.data.old.
 
 Following changes takes root, or CAP_BPF and CAP_PERFMON; --no-follow takes a snapshot alone.
 Other users' processes take CAP_SYS_PTRACE (and CAP_CHECKPOINT_RESTORE for the build IDs of
@@ -141,6 +142,12 @@ func (r *record) parse(changed func(flag string) bool, command []string) error {
 			return usageError("--output -: standard output is the command's")
 		}
 	}
+	if !changed("cgroup") {
+		return nil
+	}
+	if r.follow.Cgroup == "" {
+		return usageError("--cgroup: want a path, got nothing")
+	}
 	return r.findCgroup()
 }
 
@@ -148,9 +155,6 @@ func (r *record) parse(changed func(flag string) bool, command []string) error {
 func (r *record) findCgroup() error {
 	const mount = "/sys/fs/cgroup"
 	path := r.follow.Cgroup
-	if path == "" {
-		return nil
-	}
 	// The last is where version 2 is mounted beside version 1.
 	for _, dir := range []string{path, filepath.Join(mount, path), filepath.Join(mount, "unified", path)} {
 		// Version 1 has no such file.
@@ -211,6 +215,9 @@ func (r *record) run(ctx context.Context, s *streams) error {
 	}
 	if load != nil {
 		load.end()
+		if load.running() {
+			fmt.Fprintf(s.err, "vmasnap: %s (process %d) was told to end and has not: it is left alone\n", r.command[0], load.pid())
+		}
 	}
 	missing := t.missing()
 	if !r.quiet {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/recorder"
 )
@@ -39,11 +41,11 @@ func (t *take) save(ctx context.Context, rec *recorder.Recorder, out *output) er
 	if err := t.writer.Flush(); err != nil {
 		return errors.Join(err, out.Close())
 	}
-	stopSignals := func() {}
+	var stopSignals func()
 	if t.workload == nil {
-		var stop context.CancelFunc
-		ctx, stop = interruptible(ctx)
-		stopSignals = stop
+		ctx, t.follow.Abort, stopSignals = endable(ctx)
+	} else {
+		t.follow.Abort = t.workload.aborted
 	}
 	ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
@@ -82,12 +84,22 @@ func (t *take) interrupted(ctx context.Context) bool {
 // attached is called when every change is seen: the time runs, and CMD may begin.
 func (t *take) attached() error {
 	if t.duration > 0 {
-		time.AfterFunc(t.duration, func() { t.cancel(errElapsed) })
+		time.AfterFunc(t.duration, t.elapsed)
 	}
 	if t.workload == nil {
 		return nil
 	}
 	return t.workload.release(func() { t.cancel(errCommandEnded) })
+}
+
+// elapsed ends the recording, or first CMD, whose end belongs into it.
+func (t *take) elapsed() {
+	if t.workload == nil {
+		t.cancel(errElapsed)
+		return
+	}
+	_ = t.workload.cmd.Process.Signal(unix.SIGTERM)
+	time.AfterFunc(patience, func() { t.cancel(errElapsed) })
 }
 
 func (t *take) status(s recorder.Status) { t.progress.status(s, t.writer.Stats().FileBytes) }

@@ -55,10 +55,19 @@ func (t *take) summary(w io.Writer, name string, rec *recorder.Recorder, cpu tim
 	} else {
 		file = ""
 	}
-	note("%s processes, %s mappings of %s files in %s%s%s",
-		count(walked), count(st.VMAs), count(st.Files), roundDuration(st.Elapsed), file, perMapping)
+	when := ""
+	if !t.noFollow {
+		when = "at the start "
+	}
+	if t.workload == nil || t.all { // else it is this program's own child, before it is CMD
+		note("%s%s processes, %s mappings of %s files in %s%s%s",
+			when, count(walked), count(st.VMAs), count(st.Files), roundDuration(st.Elapsed), file, perMapping)
+	}
 	if !t.noFollow {
 		t.followed(note, name, host)
+	}
+	if t.verbose && !t.noFollow && !t.keepPriority {
+		note("ran at the highest priority, nice -20, if that was permitted; --keep-priority leaves it alone")
 	}
 	for _, missing := range t.missing() {
 		note("%s", missing)

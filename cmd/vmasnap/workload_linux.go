@@ -68,6 +68,8 @@ type workload struct {
 	pipe      *os.File      // what it waits for
 	done      chan struct{} // closed when it has ended
 	signalled atomic.Bool   // this program was told to end
+	aborted   chan struct{} // closed when it was told a second time, by the signal last
+	last      unix.Signal
 	released  bool
 	ended     sync.Once
 }
@@ -95,7 +97,7 @@ func startWorkload(s *streams, command []string) (*workload, error) {
 		tell.Close()
 		return nil, cannotRun(command[0], err)
 	}
-	w := &workload{cmd: cmd, pipe: tell, done: make(chan struct{})}
+	w := &workload{cmd: cmd, pipe: tell, done: make(chan struct{}), aborted: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // ProcessState tells
 		close(w.done)
@@ -122,8 +124,8 @@ func (w *workload) release(ended func()) error {
 const patience = 2 * time.Second
 
 // forward passes signals on to the command. One that asks this program to end ends the
-// recording too, when the command has ended or a moment later; the next one ends this program
-// as if nobody had asked for it. It returns what undoes it.
+// recording too, when the command has ended or a moment later; the next one ends it at once, and
+// another one this program. It returns what undoes it.
 func (w *workload) forward(cancel func(cause error)) (stop func()) {
 	final := []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP}
 	signals := make(chan os.Signal, 8)
@@ -138,10 +140,15 @@ func (w *workload) forward(cancel func(cause error)) (stop func()) {
 			if sig != unix.SIGINT && sig != unix.SIGQUIT || !foreground() {
 				_ = w.cmd.Process.Signal(sig)
 			}
-			if sig == unix.SIGUSR1 || sig == unix.SIGUSR2 || w.signalled.Swap(true) {
+			if sig == unix.SIGUSR1 || sig == unix.SIGUSR2 {
 				continue
 			}
-			signal.Reset(final...)
+			if w.signalled.Swap(true) {
+				w.last, _ = sig.(unix.Signal)
+				signal.Reset(final...)
+				close(w.aborted)
+				return
+			}
 			time.AfterFunc(patience, func() { cancel(errors.New(sig.String())) })
 		}
 	}()
@@ -177,18 +184,32 @@ func (w *workload) end() {
 		}
 		select {
 		case <-w.done:
+		case <-w.aborted:
 		case <-time.After(patience):
 		}
 	})
 }
 
+// running reports whether the command has not ended.
+func (w *workload) running() bool {
+	select {
+	case <-w.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // status is the command's exit status as a shell puts it. It is called behind end; one that
 // goes on all the same was told to end.
 func (w *workload) status() int {
-	select {
-	case <-w.done:
-	default:
-		return exitSignal + int(unix.SIGTERM)
+	if w.running() {
+		select {
+		case <-w.aborted:
+			return exitSignal + int(w.last)
+		default:
+			return exitSignal + int(unix.SIGTERM)
+		}
 	}
 	status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
