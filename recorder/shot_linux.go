@@ -31,6 +31,7 @@ type shot struct {
 	outstanding map[int]struct{} // of this round, not settled yet
 	again       []int            // for the next round
 	born        map[int]struct{} // children of processes that had not been told yet, walked besides
+	early       []int            // of which these came before anything was walked
 	deadline    time.Time        // of a pass of the iterator
 	stats       Stats
 	distinct    map[fileKey]struct{}
@@ -105,6 +106,12 @@ func (sh *shot) ready(l *live) error {
 		sh.pids = pids
 	}
 	sh.pids = slices.Compact(slices.Sorted(slices.Values(sh.pids)))
+	for _, pid := range sh.early {
+		if _, found := slices.BinarySearch(sh.pids, pid); !found {
+			sh.pids = append(sh.pids, pid)
+			sh.bear(pid)
+		}
+	}
 	sh.stats.Listed = len(sh.pids)
 	sh.begun = true
 	sh.start(l, sh.pids)
@@ -190,6 +197,14 @@ func (sh *shot) poll(ctx context.Context, l *live) (done bool, err error) {
 	return true, nil
 }
 
+// bear notes that the process was born during the snapshot.
+func (sh *shot) bear(pid int) {
+	if sh.born == nil {
+		sh.born = make(map[int]struct{})
+	}
+	sh.born[pid] = struct{}{}
+}
+
 // unmarked takes in a walk of which the ring, being full, has no marks.
 func (sh *shot) unmarked(l *live, w *walk) error {
 	if err := l.checkLosses(); err != nil {
@@ -225,13 +240,14 @@ func (sh *shot) retry(w *walk) {
 // adopt has a new process walked too, of which its parent does not tell what it is: it has not
 // been told itself.
 func (sh *shot) adopt(pid uint32) {
-	if sh.pid != 0 || !sh.begun || sh.round >= walkTries {
+	if sh.pid != 0 || sh.round >= walkTries {
 		return
 	}
-	if sh.born == nil {
-		sh.born = make(map[int]struct{})
+	if !sh.begun {
+		sh.early = append(sh.early, int(pid))
+		return
 	}
-	sh.born[int(pid)] = struct{}{}
+	sh.bear(int(pid))
 	sh.again = append(sh.again, int(pid))
 	sh.stats.Listed++
 }
@@ -262,13 +278,13 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	case p == nil && lives && sh.overtaken(l):
 		p = l.find(uint32(w.pid))
 	case p == nil && lives && !u.known:
-		// The kernel has listed all, but not this one.
+		// The kernel has listed all, but not this one: its birth is to come, or it is in the
+		// middle of its end, which may take its time on a busy machine.
 		if sh.round < walkTries {
 			sh.retry(&walk{pid: w.pid})
 			return nil
 		}
-		w.process.Status = format.WalkRaced
-		p = l.find(uint32(w.pid))
+		return sh.vanish(l, w, at)
 	case p != nil && w.process.Status == format.WalkZombie:
 		// Its end is on its way through the ring.
 		delete(sh.outstanding, w.pid)
@@ -276,12 +292,7 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	case p == nil:
 		// It has ended: before the listing, or its end is in the ring by now. A zombie has as
 		// little left of an address space.
-		delete(sh.outstanding, w.pid)
-		if _, born := sh.born[w.pid]; born || sh.kind != format.SnapshotInitial {
-			return nil
-		}
-		w.process.Status, w.mmaps = format.WalkVanished, nil
-		return sh.write(l, w, at)
+		return sh.vanish(l, w, at)
 	case w.process.Status == format.WalkVanished:
 		// Its end is on its way through the ring.
 		delete(sh.outstanding, w.pid)
@@ -315,6 +326,16 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 		w.process.Comm = p.comm
 	}
 	p.told, p.named, p.comm = true, true, w.process.Comm
+	return sh.write(l, w, at)
+}
+
+// vanish settles a process that was listed, and has ended.
+func (sh *shot) vanish(l *live, w *walk, at uint64) error {
+	delete(sh.outstanding, w.pid)
+	if _, born := sh.born[w.pid]; born || sh.kind != format.SnapshotInitial {
+		return nil
+	}
+	w.process.Status, w.mmaps = format.WalkVanished, nil
 	return sh.write(l, w, at)
 }
 
