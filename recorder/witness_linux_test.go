@@ -10,10 +10,10 @@ import (
 
 const (
 	// witnessEarly is by how much a statement may be stamped before perf's event about the
-	// same change, of which one hook or the other is first.
-	witnessEarly = uint64(100 * time.Microsecond)
+	// same change, of which one hook or the other is first, and between which others may run.
+	witnessEarly = uint64(100 * time.Millisecond)
 	// witnessLate is how much later: until the system call has ended, on a busy machine.
-	witnessLate = uint64(time.Second)
+	witnessLate = uint64(3 * time.Second)
 )
 
 // TestWitness records beside perf. Whatever its side-band has of the whole machine is recorded:
@@ -32,7 +32,7 @@ func TestWitness(t *testing.T) {
 	out := r.stop()
 	events := perf.stop()
 
-	w := witness{counts: make(map[string]int), mmaps: make(map[uint32][]*perfEvent), tasks: make(map[taskEvent][]*perfEvent)}
+	w := witness{moves: tr.moves, counts: make(map[string]int), mmaps: make(map[uint32][]*perfEvent), tasks: make(map[taskEvent][]*perfEvent)}
 	lost := 0
 	for i := range events {
 		e := &events[i]
@@ -94,6 +94,7 @@ type taskEvent struct {
 
 // witness takes perf's events away that the recording has too.
 type witness struct {
+	moves  func(path string) bool // whether files of that name are renamed and removed
 	counts map[string]int
 	mmaps  map[uint32][]*perfEvent // that have not been found, of each process in perf's order
 	tasks  map[taskEvent][]*perfEvent
@@ -141,7 +142,7 @@ func near(perf, now uint64) bool { return now+witnessEarly >= perf && now <= per
 // set finds perf's events of a mapping that the recording states now.
 func (w *witness) set(m *format.Mmap) {
 	w.take(m.PID, func(e *perfEvent) bool {
-		if !near(e.time, m.Time) || !e.within(&replay.Mapping{Start: m.Start, End: m.Start + m.Length, Offset: m.Offset, Prot: m.Prot,
+		if !near(e.time, m.Time) || !e.within(w.moves, &replay.Mapping{Start: m.Start, End: m.Start + m.Length, Offset: m.Offset, Prot: m.Prot,
 			File: &replay.File{Path: m.Path, Deleted: m.Deleted, Major: m.Major, Minor: m.Minor, Inode: m.Inode}}) {
 			return false
 		}
@@ -166,7 +167,7 @@ func (w *witness) state(s *replay.Session, pid uint32, now uint64) {
 			return false
 		}
 		m, ok := p.Space.Lookup(e.start)
-		if !ok || !e.within(&m) {
+		if !ok || !e.within(w.moves, &m) {
 			return false
 		}
 		w.others++
@@ -188,12 +189,14 @@ func (w *witness) take(pid uint32, found func(*perfEvent) bool) {
 	w.mmaps[pid] = kept
 }
 
-// within reports whether m has all that the event says is mapped.
-func (e *perfEvent) within(m *replay.Mapping) bool {
+// within reports whether m has all that the event says is mapped. A file that is renamed or
+// removed may have another name when the system call has ended.
+func (e *perfEvent) within(moves func(string) bool, m *replay.Mapping) bool {
 	path := m.File.Path
 	if m.File.Deleted {
 		path += " (deleted)"
 	}
 	return e.start >= m.Start && e.start+e.length <= m.End && m.FileOffset(e.start) == e.offset && m.Prot&format.ProtExec != 0 &&
-		m.File.Major == e.major && m.File.Minor == e.minor && m.File.Inode == e.inode && path == e.path
+		m.File.Major == e.major && m.File.Minor == e.minor && m.File.Inode == e.inode &&
+		(path == e.path || moves(path) && moves(e.path))
 }
