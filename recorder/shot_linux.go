@@ -35,7 +35,6 @@ type shot struct {
 	deadline    time.Time        // of a pass of the iterator
 	stats       Stats
 	distinct    map[fileKey]struct{}
-	end         format.SnapshotEnd
 	failed      error
 	incomplete  bool // one that lives could not be walked
 }
