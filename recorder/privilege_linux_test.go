@@ -80,7 +80,7 @@ func TestDropCapabilities(t *testing.T) {
 // TestExplain names what is missing, and leaves other errors alone.
 func TestExplain(t *testing.T) {
 	other := errors.New("other")
-	if explain(other) != other {
+	if got := explain(other); !errors.Is(got, other) || got.Error() != other.Error() {
 		t.Error("an error without permissions was changed")
 	}
 	denied := explain(fs.ErrPermission)
