@@ -23,7 +23,8 @@ type shot struct {
 	losses   uint64 // losses.generation when it began
 	prepared chan prepared
 	pids     []int
-	begun    bool // the mark was seen at which all is known of the processes to walk
+	begun    bool   // the mark was seen at which all is known of the processes to walk
+	since    uint64 // the number of that event
 
 	crew        *snapshot // the workers of this round
 	nextWatch   time.Time
@@ -112,7 +113,7 @@ func (sh *shot) ready(l *live) error {
 		}
 	}
 	sh.stats.Listed = len(sh.pids)
-	sh.begun = true
+	sh.begun, sh.since = true, l.events
 	sh.start(l, sh.pids)
 	return nil
 }
@@ -303,6 +304,9 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 		}
 		w.process.Status = format.WalkRaced
 	}
+	if lives && sh.overtaken(l) && p.bound > sh.provenBy(l, u) {
+		w.process.Status = format.WalkRaced // what it has since is told by statements
+	}
 	if w.process.Status == format.WalkRaced {
 		w.mmaps = nil
 	}
@@ -326,6 +330,15 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	}
 	p.told, p.named, p.comm = true, true, w.process.Comm
 	return sh.write(l, w, at)
+}
+
+// provenBy returns since which event a walk of an overtaken snapshot may be of another address
+// space than the process has now.
+func (sh *shot) provenBy(l *live, u *unit) uint64 {
+	if l.losses.open != nil {
+		return sh.since
+	}
+	return max(sh.since, u.begun)
 }
 
 // vanish settles a process that was listed, and has ended.
