@@ -140,6 +140,7 @@ type scene struct {
 	records []format.Record
 	session *replay.Session
 	stats   Stats
+	walks   map[int]int // how often each process was walked
 }
 
 // play is the scene of a ring with the hooks of the tracepoint rung, in which nothing happens
@@ -156,7 +157,7 @@ func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during fun
 	t.Helper()
 	r.now = Now()
 	r.tasks = append(r.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmSelf, PID: self, TID: self})
-	s := &scene{t: t, ring: r, session: replay.NewSession()}
+	s := &scene{t: t, ring: r, session: replay.NewSession(), walks: make(map[int]int)}
 	before := openFollower
 	openFollower = func(bpfmmap.Options) (follower, error) { return s.ring, nil }
 	defer func() { openFollower = before }()
@@ -168,18 +169,17 @@ func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during fun
 	s.ring.put(bpfmmap.Event{Type: bpfmmap.TypeFile, File: bpfmmap.File{ID: 7, Major: 8, Inode: 42, Path: "/no/such/file"}})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	walks := 0
 	rec.walkProcess = func(_ *snapshot, j *job) *walk {
+		s.walks[j.pid]++
 		w := &walk{}
 		w.process = format.Process{Common: format.Common{PID: uint32(j.pid), TID: uint32(j.pid)}, Status: format.WalkKernelThread}
 		switch j.pid {
 		case kid, kid + 1:
 			w.process.Status = format.WalkVanished // /proc has no such process
 		case int(self):
-			walks++
 			w.process.Status = format.WalkComplete
-			w.mmaps = found(walks)
-			during(s, walks)
+			w.mmaps = found(s.walks[j.pid])
+			during(s, s.walks[j.pid])
 		}
 		return w
 	}
@@ -325,6 +325,35 @@ func TestLiveForkOvertaken(t *testing.T) {
 		if got := s.stats.Live.Lost[format.LostTorn]; got != want {
 			t.Errorf("%s: %d statements lost, want %d", hooks, got, want)
 		}
+	}
+}
+
+// TestLiveAdopted: the child of a process that has not been told is walked too, unless it has
+// ended, or another snapshot is to follow in any case. Else where processes are born faster than
+// walked no snapshot would come to an end.
+func TestLiveAdopted(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		since func(*ring)
+		walks int
+	}{
+		{"lives", func(*ring) {}, 1},
+		{"ended", func(r *ring) {
+			r.put(bpfmmap.Event{Type: bpfmmap.TypeExit, MM: mmChild, PID: kid, TID: kid, Group: true})
+		}, 0},
+		{"loss", func(r *ring) { r.lose(1) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} }, func(s *scene, n int) {
+				if n == 1 {
+					s.ring.put(forkOf(kid, mmChild, 0))
+					c.since(s.ring)
+				}
+			})
+			if got := s.walks[kid]; got != c.walks {
+				t.Errorf("the child was walked %d times, want %d", got, c.walks)
+			}
+		})
 	}
 }
 

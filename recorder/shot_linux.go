@@ -190,6 +190,12 @@ func (sh *shot) poll(ctx context.Context, l *live) (done bool, err error) {
 		return false, nil
 	}
 	close(sh.crew.stop)
+	// Of a child that has ended meanwhile everything is told, and after a loss all are for the
+	// next snapshot: they may be born faster than they are walked.
+	sh.again = slices.DeleteFunc(sh.again, func(pid int) bool {
+		_, born := sh.born[pid]
+		return born && (sh.overtaken(l) || l.processes[uint32(pid)] == nil)
+	})
 	if len(sh.again) > 0 {
 		sh.start(l, sh.again)
 		return false, nil

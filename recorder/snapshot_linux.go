@@ -134,10 +134,14 @@ func (s *snapshot) walkAll(ctx context.Context) error {
 	return nil
 }
 
+// maxResults is how many walks wait for the goroutine that writes them: enough for what ends
+// while a batch of events is taken in.
+const maxResults = 64
+
 // begin starts the workers.
 func (s *snapshot) begin() {
 	s.stop = make(chan struct{})
-	s.results = make(chan *walk, 2*s.options.Workers)
+	s.results = make(chan *walk, maxResults)
 	for range min(s.options.Workers, len(s.pids)) {
 		s.startWorker()
 	}
