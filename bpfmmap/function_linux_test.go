@@ -13,13 +13,10 @@ import (
 	"github.com/vmasnap/vmasnap/internal/testproc"
 )
 
-// useRung leaves of the ladder one rung, until the test ends. The test is skipped where the rung
-// does not load, and where VMASNAP_TEST_HOOKS asks for tests with other hooks.
+// useRung leaves of the ladder one rung, until the test ends, whatever VMASNAP_TEST_HOOKS asks
+// for. The test is skipped where the rung does not load.
 func useRung(t testing.TB, name string) {
 	t.Helper()
-	if asked := hooks(t); asked != HooksAuto {
-		t.Skipf("VMASNAP_TEST_HOOKS is %s", asked)
-	}
 	i := slices.IndexFunc(ladder, func(r rung) bool { return r.name == name })
 	if i < 0 {
 		t.Fatalf("there is no rung %s", name)
@@ -39,9 +36,7 @@ func useRung(t testing.TB, name string) {
 
 // TestLadder has the best rung chosen, and says what is wrong with one that is not safe.
 func TestLadder(t *testing.T) {
-	if asked := hooks(t); asked != HooksAuto {
-		t.Skipf("VMASNAP_TEST_HOOKS is %s", asked)
-	}
+	t.Setenv("VMASNAP_TEST_HOOKS", HooksAuto.String())
 	if need.Required(need.Kprobe) {
 		if f := open(t, Options{}); f.Hooks() != HooksKprobe || len(f.Notes()) != 0 {
 			t.Errorf("chosen are %s, with notes %q", f.Hooks(), f.Notes())
@@ -66,12 +61,9 @@ func TestLadder(t *testing.T) {
 	})
 }
 
-// TestStepsKprobe is TestSteps with plain kprobes where the better rung for the same hooks would
-// be chosen.
+// TestStepsKprobe is TestSteps with plain kprobes, also where kprobe.multi, the better rung for
+// the same hooks, would be chosen.
 func TestStepsKprobe(t *testing.T) {
-	if haveKprobeMulti() != nil {
-		t.Skip("TestSteps does it: there is no kprobe.multi")
-	}
 	useRung(t, "kprobe")
 	TestSteps(t)
 }

@@ -1,6 +1,7 @@
 package bpfmmap
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,7 +65,10 @@ func tell(t testing.TB, p *testproc.Process, step string) (child int) {
 	t.Helper()
 	answer := p.Tell(step + "\n")
 	if reason, ok := strings.CutPrefix(answer, "skip "); ok {
-		t.Skip(reason) // of the kernel's configuration: nothing that a newer one would have
+		if step == "move-many" {
+			need.Kernel(t, need.MoveMany, "mremap of several VMAs", 6, 17, errors.New(reason))
+		}
+		need.Skip(t, need.Steps, "step "+step+": "+reason)
 	}
 	if answer == "ok" {
 		return 0

@@ -129,7 +129,7 @@ const noteID = "0123456789abcdefghij"
 
 // TestBuildIDOfNote maps a file that is as small as an ELF file with a build ID can be.
 func TestBuildIDOfNote(t *testing.T) {
-	need.Kernel(t, "PROCMAP_QUERY with build IDs", 6, 12, Supported())
+	need.Kernel(t, need.Procmap, "PROCMAP_QUERY with build IDs", 6, 12, Supported())
 	c := startChild(t, "elf")
 	for _, o := range []Options{{BuildID: true}, {}} {
 		found := false

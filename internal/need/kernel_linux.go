@@ -14,12 +14,13 @@ func Query(t testing.TB, supported error) {
 	if supported == nil {
 		return // an older kernel may have it too
 	}
-	Kernel(t, "PROCMAP_QUERY", 6, 11, supported)
+	Kernel(t, Procmap, "PROCMAP_QUERY", 6, 11, supported)
 }
 
-// Kernel skips the test on kernels older than major.minor, the first with the feature. On one
-// that is new enough the test fails if missing is not nil: there the feature must work.
-func Kernel(t testing.TB, feature string, major, minor int, missing error) {
+// Kernel skips the test on kernels older than major.minor, the first with the feature, or fails
+// it if key is required. On one that is new enough the test fails if missing is not nil: there
+// the feature must work.
+func Kernel(t testing.TB, key, feature string, major, minor int, missing error) {
 	t.Helper()
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -31,7 +32,7 @@ func Kernel(t testing.TB, feature string, major, minor int, missing error) {
 	case err != nil:
 		t.Fatal(err)
 	case old:
-		Skip(t, Procmap, fmt.Sprintf("Linux %d.%d for %s, this is %s", major, minor, feature, release))
+		Skip(t, key, fmt.Sprintf("Linux %d.%d for %s, this is %s", major, minor, feature, release))
 	case missing != nil:
 		t.Fatalf("%s is in Linux %d.%d, but fails on %s: %v", feature, major, minor, release, missing)
 	}

@@ -21,10 +21,10 @@ func TestKernel(t *testing.T) {
 	skipped := false
 	t.Run("old", func(t *testing.T) {
 		defer func() { skipped = t.Skipped() }()
-		Kernel(t, "the future", 1000, 0, nil)
+		Kernel(t, Procmap, "the future", 1000, 0, nil)
 	})
 	if !skipped {
 		t.Error("an old kernel will do")
 	}
-	Kernel(t, "the past", 2, 6, nil)
+	Kernel(t, Procmap, "the past", 2, 6, nil)
 }

@@ -22,8 +22,13 @@ const (
 	KprobeMulti = "kprobe.multi"
 	Fentry      = "fentry"
 	Tracepoint  = "tracepoint"
-	// AnonNames is names of anonymous memory, which many kernels are built without.
+	// MoveMany is one mremap of several VMAs.
+	MoveMany = "move-many"
+	// What a kernel may be built without, however new it is: names of anonymous memory, overlayfs,
+	// what the steps of bpfmmap/testdata/steps.c do.
 	AnonNames = "anon-names"
+	Overlay   = "overlay"
+	Steps     = "steps"
 )
 
 // Skip skips the test because of what is missing, or fails it if key is required.
