@@ -73,10 +73,12 @@ func (s *Session) compare(rec format.Record) {
 
 // A walk may see a change before its statement comes: a system call has made it, and tells of
 // it when it returns; an exec tells of the new program when all of it is loaded. What a
-// statement within driftGrace tells as well was no drift.
+// statement within driftGrace tells as well was no drift. Nor was what a loss explains that the
+// recorder had not noticed yet, which it does within lossGrace.
 const (
-	driftGrace = 1_000_000_000 // ns
-	maxFresh   = 1 << 12       // of more, the rest counts
+	driftGrace = 1_000_000_000  // ns
+	lossGrace  = 60_000_000_000 // ns
+	maxFresh   = 1 << 12        // of more, the rest counts
 )
 
 // driftWalk is one walk that found drift.
@@ -85,7 +87,7 @@ type driftWalk struct {
 	drifts int
 }
 
-// freshDrift is a drift that a statement may yet explain.
+// freshDrift is a drift that a statement or a loss may yet explain.
 type freshDrift struct {
 	walk  *driftWalk
 	space *Space
@@ -100,10 +102,10 @@ func (s *Session) told(space *Space, start, end, time uint64) {
 	if len(s.fresh) == 0 {
 		return
 	}
-	s.fresh = slices.DeleteFunc(s.fresh, func(f freshDrift) bool { return f.drift.Time+driftGrace < time })
+	s.fresh = slices.DeleteFunc(s.fresh, func(f freshDrift) bool { return f.drift.Time+lossGrace < time })
 	for i := range s.fresh {
 		f := &s.fresh[i]
-		if f.space != space {
+		if f.space != space || f.drift.Time+driftGrace < time {
 			continue
 		}
 		var left []interval
@@ -117,7 +119,7 @@ func (s *Session) told(space *Space, start, end, time uint64) {
 		}
 		f.left = left
 	}
-	s.explained()
+	s.Stats.Ahead += s.explained()
 }
 
 // replaced takes note that a process has executed a program.
@@ -127,17 +129,28 @@ func (s *Session) replaced(pid uint32, time uint64) {
 			f.left = nil
 		}
 	}
+	s.Stats.Ahead += s.explained()
+}
+
+// excused takes note that statements about a, or with nil about any process, have been lost
+// since from.
+func (s *Session) excused(a *AddressSpace, from uint64) {
+	for i := range s.fresh {
+		if f := &s.fresh[i]; f.drift.Time >= from && (a == nil || a.Space == f.space) {
+			f.left = nil
+		}
+	}
 	s.explained()
 }
 
-// explained takes back the drifts of which nothing is left.
-func (s *Session) explained() {
+// explained takes back the drifts of which nothing is left, and returns how many.
+func (s *Session) explained() (n uint64) {
 	s.fresh = slices.DeleteFunc(s.fresh, func(f freshDrift) bool {
 		if len(f.left) > 0 {
 			return false
 		}
+		n++
 		s.Stats.Drift--
-		s.Stats.Ahead++
 		if f.walk.drifts--; f.walk.drifts == 0 {
 			s.Stats.DriftProcesses--
 		}
@@ -146,4 +159,5 @@ func (s *Session) explained() {
 		}
 		return true
 	})
+	return n
 }

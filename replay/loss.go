@@ -36,6 +36,9 @@ func (s *Session) lost(r *format.Lost) {
 			p.lose(since, r.Time)
 		}
 	}
+	if r.PID == 0 || about != nil {
+		s.excused(about, r.From)
+	}
 	s.window(Loss{PID: r.PID, From: r.From, Detected: r.Time, Reason: r.Reason, Count: r.Count, space: about})
 }
 
