@@ -237,6 +237,7 @@ func compareStill(t *testing.T, s *replay.Session, before, after look, held map[
 	}
 	for p := range s.Processes() {
 		if before.Process(p.PID) == nil && after.Process(p.PID) == nil && p.StartTime < before.born-uint64(20*time.Millisecond) {
+			a.bad = p.PID
 			errorf("process %d %q is recorded and does not exist", p.PID, p.Comm)
 		}
 	}

@@ -31,8 +31,8 @@ func TestHistory(t *testing.T) {
 			begun := Now()
 			var held map[uint32]bool
 			// On a busy machine it takes a while before everybody has done something.
-			for range 10 {
-				time.Sleep(2 * time.Second)
+			for pause := 2 * time.Second; ; pause *= 2 {
+				time.Sleep(pause)
 				held = tr.hold()
 				if fewestSteps(t, logs, begun) > 2*historyLeast {
 					break
