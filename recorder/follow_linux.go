@@ -209,7 +209,7 @@ func (l *live) over(since time.Duration) (bool, error) {
 	l.marked = l.marked || l.f.Mark(markEnding) == nil // or later: the ring is full
 	switch {
 	case !l.ended.IsZero() && (l.shot == nil && !l.repairing() || time.Since(l.ended) > endPatience):
-		return true, l.pollMisses()
+		return true, nil
 	case l.ended.IsZero() && since > ringPatience:
 		lost := &format.Lost{Count: 1, CPU: -1, Reason: format.LostRing}
 		return true, errors.Join(l.pollMisses(), l.lose(lost))
@@ -219,7 +219,7 @@ func (l *live) over(since time.Duration) (bool, error) {
 
 // repairing reports whether statements are missing that a snapshot will bring, if it may.
 func (l *live) repairing() bool {
-	return l.losses.unrepaired || len(l.plan.spaces) > 0 || l.shot != nil && l.shot.kind == format.SnapshotRepair
+	return l.losses.unrepaired || len(l.plan.spaces) > 0 || len(l.plan.adopted) > 0 || l.shot != nil && l.shot.kind == format.SnapshotRepair
 }
 
 // read takes in what is in the ring, for which it waits if there is nothing.

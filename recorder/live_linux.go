@@ -164,12 +164,13 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	named := told && parent.comm == ev.Comm.String()
 	torn := r.Stated && l.f.Hooks() != bpfmmap.HooksTracepoint && (l.has(ev.PID, ev.MM) || !l.held.unborn(ev.MM, l.losses.generation))
 	p := l.fork(ev.PID, l.events)
-	p.told, p.named, p.comm = true, told, ev.Comm.String()
+	p.named, p.comm = told, ev.Comm.String()
+	l.introduced(p)
 	if !told && l.shot != nil {
 		l.shot.adopt(ev.PID)
 	}
 	if r.Stated {
-		l.renew(ev.MM)
+		l.renew(ev.MM, l.events)
 	}
 	l.bind(p, ev.MM, l.events)
 	if r.SharesVM && parent == nil && !l.some() {
@@ -198,10 +199,12 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 func (l *live) executed(ev *bpfmmap.Event) error {
 	l.stats.Live.Execs++
 	l.held.forget(ev.MM)
-	l.renew(ev.MM)
+	l.renew(ev.MM, l.events)
 	p := l.find(ev.PID)
 	l.bind(p, ev.MM, l.events)
-	p.told = true
+	if !p.told {
+		l.introduced(p)
+	}
 	if name := ev.Comm.String(); name != "" {
 		p.comm = name
 	}
@@ -210,10 +213,25 @@ func (l *live) executed(ev *bpfmmap.Event) error {
 	if r.OldTID == 0 {
 		r.OldTID = r.PID
 	}
-	if f := l.files.known(ev.Exe); f != nil {
+	f := l.files.known(ev.Exe)
+	if f != nil {
 		r.Exe = f.Path
 	}
-	return l.sink.Write(r)
+	if err := l.sink.Write(r); err != nil || f != nil {
+		return err
+	}
+	// The loss of what the file is called has been counted, maybe long before this.
+	unnamed := *ev
+	unnamed.Reason = bpfmmap.LossTorn
+	return l.dirty(&unnamed)
+}
+
+// introduced takes note that the recording tells of p now.
+func (l *live) introduced(p *liveProcess) {
+	p.told = true
+	if l.shot != nil && l.shot.pid == 0 {
+		p.shot = l.shot.id
+	}
 }
 
 // renamed takes in a new name of a thread, which if it is the leader is the process's.

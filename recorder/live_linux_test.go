@@ -372,6 +372,34 @@ func TestLiveKeyReused(t *testing.T) {
 	s.want(kid+1, 0x3000, 0x4000)
 }
 
+// TestLiveKeyReusedByFork: what fork copies is of a new space, whoever had its key.
+func TestLiveKeyReusedByFork(t *testing.T) {
+	r := &ring{hooks: bpfmmap.HooksKprobe, tasks: []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid}}}
+	s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, _ int) {
+			s.ring.put(
+				state(mmChild, kid, 0x5000, 0x6000, vma(0x5000, 0x6000)),
+				state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000)), // the ends of kid and its space were not seen
+				forkOf(kid+1, mmChild, 0),
+			)
+		})
+	s.want(kid, 0x5000, 0x6000)
+	s.want(kid+1, 0x1000, 0x2000)
+	if n := len(s.stats.Live.Lost); n != 0 {
+		t.Errorf("lost: %v", s.stats.Live.Lost)
+	}
+}
+
+// TestLiveListedBeforeFork: a process is listed before its birth is told. It is walked once.
+func TestLiveListedBeforeFork(t *testing.T) {
+	parent := os.Getppid()
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, _ int) { s.ring.put(forkOf(uint32(parent), mmChild, 0)) })
+	if n := s.walks[parent]; n != 1 {
+		t.Errorf("walked %d times", n)
+	}
+}
+
 // TestLiveLoss: what the ring had no room for makes the walk worthless that went on, becomes
 // Lost, and everything is walked again.
 func TestLiveLoss(t *testing.T) {
@@ -426,12 +454,56 @@ func TestLiveLostExec(t *testing.T) {
 	s.want(self, 0x1000, 0x2000)
 	var told []string
 	for _, r := range s.records {
+		switch r.(type) {
+		case *format.SnapshotBegin, *format.SnapshotEnd:
+			continue // kid is not there to be walked
+		}
 		if r.Head().PID == kid {
 			told = append(told, strings.TrimPrefix(fmt.Sprintf("%T", r), "*format."))
 		}
 	}
 	if want := []string{"Fork", "Comm", "Exec", "Lost", "Mmap"}; !slices.Equal(told, want) {
 		t.Errorf("told of the child: %s, want %s", told, want)
+	}
+}
+
+// TestLiveLeftOver: a process ends before its walk, but not its child with the same address space,
+// which was born too late to be listed.
+func TestLiveLeftOver(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			switch n {
+			case 1:
+				s.ring.lose(1)
+			case 2:
+				s.ring.put(
+					forkOf(kid, mmSelf, unix.CLONE_VM),
+					bpfmmap.Event{Type: bpfmmap.TypeExit, MM: mmSelf, PID: self, TID: self, Group: true},
+				)
+			}
+		})
+	if n := s.walks[kid]; n != 1 {
+		t.Errorf("the child was walked %d times, want 1", n)
+	}
+}
+
+// TestLiveNamelessExec: the ring had no room for the name of the file that is executed.
+func TestLiveNamelessExec(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(
+					bpfmmap.Event{Type: bpfmmap.TypeExec, MM: mmSelf + 1, PID: self, TID: self, OldTID: self, Exe: 99},
+					state(mmSelf+1, self, 0, nothing, vma(0x1000, 0x2000)),
+				)
+			}
+		})
+	if got := s.stats.Live; got.Lost[format.LostTorn] != 1 || got.Repairs != 1 || got.Unrepaired {
+		t.Errorf("lost %v, %d repairs, unrepaired %t", got.Lost, got.Repairs, got.Unrepaired)
+	}
+	last := s.records[len(s.records)-1]
+	if end, ok := last.(*format.SnapshotEnd); !ok || end.PID != self {
+		t.Errorf("the last record is %T of process %d, want the end of the repair of %d", last, last.Head().PID, self)
 	}
 }
 

@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vmasnap/vmasnap/bpfmmap"
@@ -122,6 +123,11 @@ func (l *live) concluded(sh *shot, now time.Time) {
 		}
 	case sh.pid == 0:
 		p.pause, l.losses.unrepaired = 0, false
+	case sh.space != nil && sh.space.asked != sh.id:
+		// That process has ended. Another may have the same address space.
+		if i := slices.IndexFunc(sh.space.members, func(pid uint32) bool { return pid != sh.pid }); i >= 0 {
+			p.adopted = append(p.adopted, sh.space.members[i])
+		}
 	}
 }
 
@@ -159,7 +165,9 @@ func (l *live) next(now time.Time) error {
 			delete(p.spaces, s)
 			if len(s.members) > 0 && l.spaces[s.mm] == s {
 				l.stats.Live.Repairs++
-				return l.startShot(format.SnapshotRepair, s.members[0])
+				err := l.startShot(format.SnapshotRepair, s.members[0])
+				l.shot.space = s
+				return err
 			}
 		}
 	case !p.keyframe.IsZero() && now.After(p.keyframe):

@@ -20,6 +20,8 @@ type shot struct {
 	kind format.SnapshotKind
 	pid  uint32 // 0: of every process
 
+	space *liveSpace // that is repaired; nil: whatever pid has
+
 	losses   uint64 // losses.generation when it began
 	prepared chan prepared
 	pids     []int
@@ -105,13 +107,14 @@ func (sh *shot) ready(l *live) error {
 		}
 		sh.pids = pids
 	}
-	sh.pids = slices.Compact(slices.Sorted(slices.Values(sh.pids)))
+	sh.pids = slices.Sorted(slices.Values(sh.pids))
 	for _, pid := range sh.early {
-		if _, found := slices.BinarySearch(sh.pids, pid); !found {
-			sh.pids = append(sh.pids, pid)
+		if _, listed := slices.BinarySearch(sh.pids, pid); !listed {
 			sh.bear(pid)
 		}
 	}
+	sh.pids = slices.AppendSeq(sh.pids, maps.Keys(sh.born))
+	sh.pids = slices.Compact(slices.Sorted(slices.Values(sh.pids)))
 	sh.stats.Listed = len(sh.pids)
 	sh.begun, sh.since = true, l.events
 	sh.start(l, sh.pids)
@@ -253,6 +256,9 @@ func (sh *shot) adopt(pid uint32) {
 		sh.early = append(sh.early, int(pid))
 		return
 	}
+	if _, listed := slices.BinarySearch(sh.pids, int(pid)); listed {
+		return // it was there before its birth was told
+	}
 	sh.bear(int(pid))
 	sh.again = append(sh.again, int(pid))
 	sh.stats.Listed++
@@ -264,6 +270,9 @@ func (sh *shot) giveUp(l *live, w *walk) error {
 		return nil
 	}
 	delete(sh.outstanding, w.pid)
+	if p := l.processes[uint32(w.pid)]; p != nil && p.space != nil {
+		p.space.asked = sh.id
+	}
 	return sh.write(l, w, Now())
 }
 
@@ -277,40 +286,31 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	}
 	p := l.processes[uint32(w.pid)]
 	lives := w.process.Status == format.WalkComplete || w.process.Status == format.WalkRaced
+	ended := w.process.Status == format.WalkVanished || w.process.Status == format.WalkZombie
+	overtaken := sh.overtaken(l)
 	switch {
-	case p == nil && !lives && w.process.Status != format.WalkVanished && w.process.Status != format.WalkZombie:
-		// A kernel thread, or one that may not be looked at: its kind is all there is to say.
-		p = l.find(uint32(w.pid))
-	case p == nil && lives && sh.overtaken(l):
-		p = l.find(uint32(w.pid))
-	case p == nil && lives && !u.known:
-		// The kernel has listed all, but not this one: its birth is to come, or it is in the
-		// middle of its end, which may take its time on a busy machine.
-		if sh.round < walkTries {
-			sh.retry(&walk{pid: w.pid})
-			return nil
-		}
-		return sh.vanish(l, w, at)
-	case p != nil && w.process.Status == format.WalkZombie:
+	case ended && p != nil:
 		// Its end is on its way through the ring.
 		delete(sh.outstanding, w.pid)
 		return nil
-	case p == nil:
+	case p == nil && (ended || lives && u.known && !overtaken):
 		// It has ended: before the listing, or its end is in the ring by now. A zombie has as
 		// little left of an address space.
 		return sh.vanish(l, w, at)
-	case w.process.Status == format.WalkVanished:
-		// Its end is on its way through the ring.
-		delete(sh.outstanding, w.pid)
-		return nil
-	case lives && !sh.overtaken(l) && (!l.stands(u, p) || p.space == nil || w.process.Status == format.WalkRaced):
+	case lives && !overtaken && !l.proves(u, w, p):
 		if sh.round < walkTries {
 			sh.retry(&walk{pid: w.pid})
 			return nil
 		}
+		if p == nil {
+			return sh.vanish(l, w, at)
+		}
 		w.process.Status = format.WalkRaced
 	}
-	if lives && sh.overtaken(l) && p.bound > sh.provenBy(l, u) {
+	if p == nil {
+		p = l.find(uint32(w.pid)) // a kernel thread, one that may not be looked at, one whose birth was lost
+	}
+	if lives && overtaken && p.bound > sh.provenBy(l, u) {
 		w.process.Status = format.WalkRaced // what it has since is told by statements
 	}
 	if w.process.Status == format.WalkRaced {
@@ -334,7 +334,11 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 	if p.renamed > u.begun {
 		w.process.Comm = p.comm
 	}
-	p.told, p.named, p.comm = true, true, w.process.Comm
+	p.named, p.comm = true, w.process.Comm
+	l.introduced(p)
+	if p.space != nil {
+		p.space.asked = sh.id
+	}
 	return sh.write(l, w, at)
 }
 
@@ -407,5 +411,24 @@ func (sh *shot) finish(l *live) error {
 	for status, n := range sh.stats.Processes {
 		end.Processes[status] = uint32(n)
 	}
+	if sh.begun && sh.pid == 0 {
+		sh.leftOver(l)
+	}
 	return l.sink.Write(end)
+}
+
+// leftOver looks after what a snapshot of everything has not told. Replay forgets the processes.
+// An address space that was there before the walks, and whose processes have all ended before
+// theirs, may be that of a child meanwhile (CLONE_VM), which is walked alone.
+func (sh *shot) leftOver(l *live) {
+	for _, p := range l.processes {
+		if p.shot != sh.id {
+			p.told, p.named = false, false
+		}
+	}
+	for _, s := range l.spaces {
+		if len(s.members) > 0 && s.asked != sh.id && s.since <= sh.since {
+			l.plan.repair(s)
+		}
+	}
 }

@@ -7,8 +7,13 @@ import (
 	"github.com/vmasnap/vmasnap/format"
 )
 
-// state takes in what is mapped in a range of an address space.
+// state takes in what is mapped in a range of an address space. What is said for nobody is of a
+// space that fork fills, before its FORK.
 func (l *live) state(ev *bpfmmap.Event) error {
+	if ev.PID == 0 {
+		l.vacate(ev.MM)
+		return l.hold(ev)
+	}
 	s := l.spaces[ev.MM]
 	if s == nil || len(s.members) == 0 {
 		return l.hold(ev)

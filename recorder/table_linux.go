@@ -28,6 +28,7 @@ type liveProcess struct {
 	absent  bool       // the last listing did not find it
 	bound   uint64     // when its address space was told: the number of the event
 	told    bool       // the recording has said that it exists
+	shot    uint32     // and did so, or walked it, in this snapshot
 	named   bool       // and what it is
 	comm    string     // and its name
 	renamed uint64     // when that changed last: the number of the event
@@ -43,6 +44,8 @@ type liveSpace struct {
 	filled uint64
 	last   bpfmmap.VMA // what the last event said, if that was one VMA and nothing more
 
+	since   uint64   // when it was taken up: the number of the event
+	asked   uint32   // the last snapshot that walked it, or could not
 	shot    uint32   // the last snapshot that told it
 	tellers []uint32 // the processes through which it did
 }
@@ -117,7 +120,7 @@ func (t *table) bind(p *liveProcess, mm, at uint64) {
 	}
 	s := t.spaces[mm]
 	if s == nil {
-		s = &liveSpace{mm: mm, filled: nothing}
+		s = &liveSpace{mm: mm, filled: nothing, since: at}
 		t.spaces[mm] = s
 	}
 	p.space = s
@@ -126,10 +129,25 @@ func (t *table) bind(p *liveProcess, mm, at uint64) {
 
 // renew makes mm a new address space. Its key may have had another meaning before, whose end
 // has not been seen.
-func (t *table) renew(mm uint64) {
+func (t *table) renew(mm, at uint64) {
+	t.vacate(mm)
 	if mm != 0 {
-		t.spaces[mm] = &liveSpace{mm: mm}
+		t.spaces[mm] = &liveSpace{mm: mm, since: at}
 	}
+}
+
+// vacate takes mm from those who had it: their end, and that of the space, has not been seen, but
+// the key has another meaning now.
+func (t *table) vacate(mm uint64) {
+	s := t.spaces[mm]
+	if s == nil {
+		return
+	}
+	for _, pid := range s.members {
+		t.processes[pid].space = nil
+	}
+	s.members = nil
+	delete(t.spaces, mm)
 }
 
 // unbind takes p's address space away.

@@ -137,7 +137,7 @@ func (l *live) mark(ev *bpfmmap.Event) error {
 		return nil
 	case markEnding:
 		l.ended = time.Now()
-		return nil
+		return l.pollMisses() // of what the ring has, so that it is repaired
 	case markLost:
 		return l.reached(ev.Time, id)
 	}
@@ -180,9 +180,14 @@ func (l *live) forget(u *unit) {
 	}
 }
 
-// stands reports whether what u found about p is the truth at its second mark. While the ring
-// has not been read to where something is known to have been lost, nobody can tell.
-func (l *live) stands(u *unit, p *liveProcess) bool {
+// proves reports whether what w, a walk of u, found of p is the truth at u's second mark. If p is
+// nil the kernel has listed all, but not this one: its birth is to come, or it is in the middle
+// of its end, which may take its time on a busy machine. While the ring has not been read to
+// where something is known to have been lost, nobody can tell.
+func (l *live) proves(u *unit, w *walk, p *liveProcess) bool {
+	if p == nil || p.space == nil || w.process.Status == format.WalkRaced {
+		return false
+	}
 	_, spoilt := u.spoilt[p.space]
 	return l.losses.open == nil && u.begun != 0 && u.losses == l.losses.generation && !u.full && !spoilt && p.bound <= u.begun
 }
