@@ -98,7 +98,9 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 		}
 	case bpfmmap.TypeAdopt:
 		l.bind(l.find(ev.PID), ev.MM, l.events)
-		l.plan.adopt(ev.PID)
+		if l.plan.initial {
+			l.plan.adopt(ev.PID)
+		}
 		return l.release(ev.MM)
 	}
 	return nil
@@ -124,6 +126,7 @@ func (l *live) task(ev *bpfmmap.Event) error {
 	if missed && l.losses.last != nil {
 		// Nothing but an exec changes it, which was lost. What is said of the new one must not
 		// become true of those who still have the old one.
+		p.named = false
 		if err := l.sink.Write(&format.Exec{Common: common(ev), OldTID: ev.PID}); err != nil {
 			return err
 		}
@@ -166,8 +169,8 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	p := l.fork(ev.PID, l.events)
 	p.named, p.comm = told, ev.Comm.String()
 	l.introduced(p)
-	if !told && l.shot != nil {
-		l.shot.adopt(ev.PID)
+	if !told {
+		l.adopt(ev.PID)
 	}
 	if r.Stated {
 		l.renew(ev.MM, l.events)
@@ -221,9 +224,20 @@ func (l *live) executed(ev *bpfmmap.Event) error {
 		return err
 	}
 	// The loss of what the file is called has been counted, maybe long before this.
+	p.named = false
 	unnamed := *ev
 	unnamed.Reason = bpfmmap.LossTorn
 	return l.dirty(&unnamed)
+}
+
+// adopt has a new process walked of which its parent does not tell what it is: it has not been told
+// itself.
+func (l *live) adopt(pid uint32) {
+	switch {
+	case l.shot == nil && !l.plan.initial: // all are to be walked
+	case l.shot == nil || !l.shot.adopt(pid):
+		l.plan.adopt(pid)
+	}
 }
 
 // introduced takes note that the recording tells of p now.

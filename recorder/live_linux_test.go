@@ -487,6 +487,25 @@ func TestLiveLeftOver(t *testing.T) {
 	}
 }
 
+// TestLiveNamelessParent: a child that is born before anybody knows what its parent executes is
+// walked too.
+func TestLiveNamelessParent(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 2 {
+				s.ring.put(
+					bpfmmap.Event{Type: bpfmmap.TypeExec, MM: mmSelf + 1, PID: self, TID: self, OldTID: self},
+					forkOf(kid, mmChild, 0),
+				)
+			} else if n == 1 {
+				s.ring.lose(1)
+			}
+		})
+	if s.walks[kid] == 0 {
+		t.Error("the child was not walked")
+	}
+}
+
 // TestLiveNamelessExec: the ring had no room for the name of the file that is executed.
 func TestLiveNamelessExec(t *testing.T) {
 	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },

@@ -17,7 +17,7 @@ type plan struct {
 
 	whole   bool                    // statements were lost: every process is to be walked
 	spaces  map[*liveSpace]struct{} // statements about these were lost
-	adopted []uint32                // processes that are followed since a moment ago
+	adopted []uint32                // processes that are to be walked, one by one
 
 	notBefore time.Time     // of repairs
 	pause     time.Duration // after the next one that does not help
@@ -41,8 +41,9 @@ func (p *plan) repair(s *liveSpace) {
 	p.spaces[s] = struct{}{}
 }
 
+// adopt has a process walked alone, unless all are to be walked.
 func (p *plan) adopt(pid uint32) {
-	if p.initial {
+	if !p.whole {
 		p.adopted = append(p.adopted, pid)
 	}
 }

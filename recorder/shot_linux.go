@@ -246,22 +246,22 @@ func (sh *shot) retry(w *walk) {
 	clear(sh.outstanding)
 }
 
-// adopt has a new process walked too, of which its parent does not tell what it is: it has not
-// been told itself.
-func (sh *shot) adopt(pid uint32) {
+// adopt has a new process walked too. It reports whether that is still possible.
+func (sh *shot) adopt(pid uint32) bool {
 	if sh.pid != 0 || sh.round >= walkTries {
-		return
+		return false
 	}
 	if !sh.begun {
 		sh.early = append(sh.early, int(pid))
-		return
+		return true
 	}
 	if _, listed := slices.BinarySearch(sh.pids, int(pid)); listed {
-		return // it was there before its birth was told
+		return true // it was there before its birth was told
 	}
 	sh.bear(int(pid))
 	sh.again = append(sh.again, int(pid))
 	sh.stats.Listed++
+	return true
 }
 
 // giveUp takes in that the kernel gives no answer about a process.
