@@ -229,25 +229,42 @@ func (r *recording) each(f func(*replay.Session, format.Record)) *replay.Session
 	return s
 }
 
-// explain logs the last records about a process, with the snapshots and losses around them.
+// explain logs the last records about a process, and those that it shares its address space with,
+// with the snapshots and losses around them.
 func (r *recording) explain(pid uint32) {
 	r.t.Helper()
+	about := map[uint32]bool{pid: true}
+	for n := 0; n < len(about); {
+		n = len(about)
+		r.each(func(_ *replay.Session, rec format.Record) {
+			switch rec := rec.(type) {
+			case *format.Process:
+				if rec.Status == format.WalkShared && (about[rec.PID] || about[rec.SharesPID]) {
+					about[rec.PID], about[rec.SharesPID] = true, true
+				}
+			case *format.Fork:
+				if rec.SharesVM && (about[rec.PID] || about[rec.PPID]) {
+					about[rec.PID], about[rec.PPID] = true, true
+				}
+			}
+		})
+	}
 	var lines []string
 	r.each(func(_ *replay.Session, rec format.Record) {
 		switch rec := rec.(type) {
 		case *format.SnapshotBegin, *format.SnapshotEnd, *format.Lost:
 		case *format.Fork:
-			if rec.PID != pid && rec.PPID != pid {
+			if !about[rec.PID] && !about[rec.PPID] {
 				return
 			}
 		default:
-			if rec.Head().PID != pid {
+			if !about[rec.Head().PID] {
 				return
 			}
 		}
 		lines = append(lines, string(format.AppendText(nil, rec)))
 	})
-	const most = 150
+	const most = 400
 	r.t.Logf("process %d:\n%s", pid, strings.Join(lines[max(0, len(lines)-most):], "\n"))
 }
 
