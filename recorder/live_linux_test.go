@@ -30,6 +30,8 @@ type ring struct {
 	full   int             // so many marks fail
 	lost   uint64
 	misses uint64
+	late   bool // something was skipped before the end is marked, and nobody has asked yet
+	ending bool
 	epochs int
 	now    uint64
 }
@@ -63,6 +65,10 @@ func (r *ring) PollMisses() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.misses++
+	if r.late && r.ending {
+		r.late = false
+		r.lost++
+	}
 	return nil
 }
 
@@ -82,6 +88,7 @@ func (r *ring) Mark(id uint64) error {
 		r.mu.Unlock()
 		return errors.New("ring is full")
 	}
+	r.ending = r.ending || id%markKinds == markEnding
 	r.mu.Unlock()
 	r.put(bpfmmap.Event{Type: bpfmmap.TypeMark, ID: id})
 	return nil
@@ -503,6 +510,38 @@ func TestLiveNamelessParent(t *testing.T) {
 		})
 	if s.walks[kid] == 0 {
 		t.Error("the child was not walked")
+	}
+}
+
+// TestLiveForgotten: what a snapshot of everything does not tell, replay does not know any more.
+func TestLiveForgotten(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			switch n {
+			case 1, 3:
+				s.ring.lose(1)
+			case 2:
+				s.ring.put(forkOf(kid, mmChild, 0))
+				s.ring.lose(1)
+				// From now on the kernel lists it, but /proc does not.
+				s.ring.tasks = append(s.ring.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid})
+			case 4:
+				child := forkOf(kid+1, mmChild+1, 0)
+				child.ParentPID, child.ParentTID = kid, kid
+				s.ring.put(child)
+			}
+		})
+	if s.walks[int(self)] < 4 || s.walks[kid+1] == 0 {
+		t.Errorf("%d walks of this process, %d of the child of one that replay has forgotten", s.walks[int(self)], s.walks[kid+1])
+	}
+}
+
+// TestLiveMissedBeforeEnd: calls that were skipped are found out about when the recording ends.
+func TestLiveMissedBeforeEnd(t *testing.T) {
+	r := &ring{hooks: bpfmmap.HooksTracepoint, late: true}
+	s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} }, nobody)
+	if got := s.stats.Live; got.Repairs != 1 || got.Unrepaired {
+		t.Errorf("%d repairs, unrepaired %t", got.Repairs, got.Unrepaired)
 	}
 }
 
