@@ -127,6 +127,9 @@ func (l *live) task(ev *bpfmmap.Event) error {
 		// Nothing but an exec changes it, which was lost. What is said of the new one must not
 		// become true of those who still have the old one.
 		p.named = false
+		if len(p.space.tellers) == 0 {
+			p.space.tells(p.pid)
+		}
 		if err := l.sink.Write(&format.Exec{Common: common(ev), OldTID: ev.PID}); err != nil {
 			return err
 		}
@@ -169,9 +172,6 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	p := l.fork(ev.PID, l.events)
 	p.named, p.comm = told, ev.Comm.String()
 	l.introduced(p)
-	if !told {
-		l.adopt(ev.PID)
-	}
 	if r.Stated {
 		l.renew(ev.MM, l.events)
 	}
@@ -179,8 +179,15 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	if r.SharesVM && parent == nil && !l.some() {
 		l.bind(l.find(ev.ParentPID), ev.MM, l.events) // whose own birth was lost
 	}
-	if s := p.space; s != nil && r.SharesVM && slices.Contains(s.tellers, ev.ParentPID) {
-		s.tellers = append(s.tellers, p.pid)
+	switch s := p.space; {
+	case s == nil:
+	case r.Stated || slices.Contains(s.tellers, ev.ParentPID):
+		s.tells(p.pid)
+	case len(s.tellers) > 0:
+		told = false // the recording has another address space for the parent, as yet
+	}
+	if !told {
+		l.adopt(ev.PID)
 	}
 	if err := l.sink.Write(r); err != nil {
 		return err
@@ -205,6 +212,9 @@ func (l *live) executed(ev *bpfmmap.Event) error {
 	l.renew(ev.MM, l.events)
 	p := l.find(ev.PID)
 	l.bind(p, ev.MM, l.events)
+	if p.space != nil {
+		p.space.tells(p.pid)
+	}
 	if !p.told {
 		l.introduced(p)
 	}
@@ -230,8 +240,8 @@ func (l *live) executed(ev *bpfmmap.Event) error {
 	return l.dirty(&unnamed)
 }
 
-// adopt has a new process walked of which its parent does not tell what it is: it has not been told
-// itself.
+// adopt has a new process walked of which its parent does not tell what it is, or has: it has not
+// been told itself.
 func (l *live) adopt(pid uint32) {
 	switch {
 	case l.shot == nil && !l.plan.initial: // all are to be walked
@@ -287,24 +297,17 @@ func (l *live) dirty(ev *bpfmmap.Event) error {
 }
 
 // speaker returns the process and the thread under which a statement about s is written: one
-// that the recording knows to have it.
+// that the recording knows to have it, or else one that it knows.
 func (l *live) speaker(s *liveSpace, ev *bpfmmap.Event) (pid, tid uint32) {
-	fallback := uint32(0)
-	for _, member := range s.members {
-		switch told := l.processes[member].told; {
-		case told && member == ev.PID:
-			return ev.PID, ev.TID
-		case told:
-			pid = member
-		case fallback == 0 || member == ev.PID:
-			fallback = member
-		}
+	among := s.tellers
+	if len(among) == 0 {
+		among = slices.DeleteFunc(slices.Clone(s.members), func(pid uint32) bool { return !l.processes[pid].told })
 	}
-	if pid == 0 {
-		pid = fallback
+	if len(among) == 0 {
+		among = s.members
 	}
-	if pid == ev.PID {
-		return pid, ev.TID
+	if slices.Contains(among, ev.PID) {
+		return ev.PID, ev.TID
 	}
-	return pid, pid
+	return among[0], among[0]
 }

@@ -32,6 +32,7 @@ type ring struct {
 	misses uint64
 	late   bool // something was skipped before the end is marked, and nobody has asked yet
 	ending bool
+	shares bool // the parent has the test's process's address space
 	epochs int
 	now    uint64
 }
@@ -150,6 +151,9 @@ type scene struct {
 	walks   map[int]int // how often each process was walked
 }
 
+// parent is another process that is there to be walked. It comes before the test's.
+var parent = uint32(os.Getppid())
+
 // play is the scene of a ring with the hooks of the tracepoint rung, in which nothing happens
 // before the listing.
 func play(t *testing.T, found func(n int) []format.Mmap, during func(s *scene, n int)) *scene {
@@ -187,6 +191,11 @@ func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during fun
 			w.process.Status = format.WalkComplete
 			w.mmaps = found(s.walks[j.pid])
 			during(s, s.walks[j.pid])
+		case int(parent):
+			if s.ring.shares {
+				w.process.Status = format.WalkComplete
+				w.mmaps = found(s.walks[j.pid])
+			}
 		}
 		return w
 	}
@@ -399,10 +408,9 @@ func TestLiveKeyReusedByFork(t *testing.T) {
 
 // TestLiveListedBeforeFork: a process is listed before its birth is told. It is walked once.
 func TestLiveListedBeforeFork(t *testing.T) {
-	parent := os.Getppid()
 	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
-		func(s *scene, _ int) { s.ring.put(forkOf(uint32(parent), mmChild, 0)) })
-	if n := s.walks[parent]; n != 1 {
+		func(s *scene, _ int) { s.ring.put(forkOf(parent, mmChild, 0)) })
+	if n := s.walks[int(parent)]; n != 1 {
 		t.Errorf("walked %d times", n)
 	}
 }
@@ -491,6 +499,58 @@ func TestLiveLeftOver(t *testing.T) {
 		})
 	if n := s.walks[kid]; n != 1 {
 		t.Errorf("the child was walked %d times, want 1", n)
+	}
+}
+
+// TestLiveShared: two processes with one address space are walked one after the other. What the
+// second one does meanwhile is true of both, although the recording has another address space for
+// it until its walk is told; and so is what its child does.
+func TestLiveShared(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			switch n {
+			case 1:
+				s.ring.lose(1)
+				s.ring.mu.Lock()
+				s.ring.shares = true
+				s.ring.mu.Unlock()
+				s.ring.tasks = append(s.ring.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmSelf, PID: parent, TID: parent})
+			case 2:
+				s.ring.put(
+					state(mmSelf, self, 0x7000, 0x8000, vma(0x7000, 0x8000)),
+					forkOf(kid, mmSelf, unix.CLONE_VM),
+					state(mmSelf, kid, 0x9000, 0xa000, vma(0x9000, 0xa000)),
+				)
+			}
+		})
+	for _, pid := range []uint32{parent, self} {
+		s.want(pid, 0x1000, 0x2000, 0x7000, 0x8000, 0x9000, 0xa000)
+	}
+	if s.session.Process(self).AddressSpace != s.session.Process(parent).AddressSpace {
+		t.Error("the two do not share")
+	}
+	if s.walks[kid] == 0 {
+		t.Error("the child, born when its parent's address space had not been told, was not walked")
+	}
+}
+
+// TestLiveSharedRepair: one of two processes with one address space is walked alone, because a
+// statement was lost. Both have what is found.
+func TestLiveSharedRepair(t *testing.T) {
+	r := &ring{
+		hooks: bpfmmap.HooksTracepoint, shares: true,
+		tasks: []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmSelf, PID: parent, TID: parent}},
+	}
+	s := playRing(t, r, func(n int) []format.Mmap { return []format.Mmap{walkedAt(0x1000*uint64(n), 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(bpfmmap.Event{Type: bpfmmap.TypeDirty, MM: mmSelf, PID: self, TID: self, End: nothing, Reason: bpfmmap.LossLock})
+			}
+		})
+	s.want(parent, 0x2000, 0x3000)
+	s.want(self, 0x2000, 0x3000)
+	if got := s.stats.Live; got.Repairs != 1 || got.Unrepaired {
+		t.Errorf("%d repairs, unrepaired %t", got.Repairs, got.Unrepaired)
 	}
 }
 

@@ -166,7 +166,7 @@ func (l *live) next(now time.Time) error {
 			delete(p.spaces, s)
 			if len(s.members) > 0 && l.spaces[s.mm] == s {
 				l.stats.Live.Repairs++
-				err := l.startShot(format.SnapshotRepair, s.members[0])
+				err := l.startShot(format.SnapshotRepair, slices.Concat(s.tellers, s.members)[0])
 				l.shot.space = s
 				return err
 			}

@@ -327,9 +327,8 @@ func (sh *shot) settle(l *live, u *unit, w *walk, at uint64) error {
 				w.mmaps = overlay(w.mmaps, n.start, n.end, n.mmaps)
 			}
 		}
-		s := p.space
-		s.shot, s.tellers = sh.id, append(s.tellers, p.pid)
-		s.last, s.filled = noVMA, nothing
+		p.space.tells(p.pid)
+		p.space.last, p.space.filled = noVMA, nothing
 	}
 	if p.renamed > u.begun {
 		w.process.Comm = p.comm
@@ -361,16 +360,27 @@ func (sh *shot) vanish(l *live, w *walk, at uint64) error {
 	return sh.write(l, w, at)
 }
 
-// owner returns the process through which this snapshot has told the address space already.
+// owner returns the process through which the address space of p has been told already, or 0
+// where p is to tell it.
 func (sh *shot) owner(l *live, p *liveProcess) uint32 {
 	s := p.space
-	if s.shot != sh.id {
+	switch {
+	case sh.pid != 0 && slices.Contains(s.tellers, p.pid):
+		return 0 // told anew, of all tellers
+	case sh.pid == 0 && s.shot != sh.id:
+		s.shot, s.tellers = sh.id, s.tellers[:0]
+	case sh.kind == format.SnapshotRepair && sh.pid != 0:
+		// None of those who tell it live. The others are still to be told that they have it.
 		s.tellers = s.tellers[:0]
-		return 0
+		for _, other := range s.members {
+			if other != p.pid {
+				l.plan.adopt(other)
+			}
+		}
 	}
-	for _, pid := range s.tellers {
-		if other := l.processes[pid]; other != nil && other.space == s {
-			return pid
+	for _, other := range s.tellers {
+		if other != p.pid {
+			return other
 		}
 	}
 	return 0
@@ -424,6 +434,9 @@ func (sh *shot) leftOver(l *live) {
 	for _, p := range l.processes {
 		if p.shot != sh.id {
 			p.told, p.named = false, false
+			if p.space != nil {
+				p.space.silence(p.pid)
+			}
 		}
 	}
 	for _, s := range l.spaces {

@@ -44,10 +44,28 @@ type liveSpace struct {
 	filled uint64
 	last   bpfmmap.VMA // what the last event said, if that was one VMA and nothing more
 
-	since   uint64   // when it was taken up: the number of the event
-	asked   uint32   // the last snapshot that walked it, or could not
-	shot    uint32   // the last snapshot that told it
-	tellers []uint32 // the processes through which it did
+	since uint64 // when it was taken up: the number of the event
+	asked uint32 // the last snapshot that walked it, or could not
+
+	// tellers are the members that have this address space in the recording too, all the same
+	// one. Under another member's name a statement would become true of what that one had when
+	// it was told last.
+	tellers []uint32
+	shot    uint32 // the last snapshot of everything that told it
+}
+
+// tells takes note that the recording tells of s through p.
+func (s *liveSpace) tells(pid uint32) {
+	if !slices.Contains(s.tellers, pid) {
+		s.tellers = append(s.tellers, pid)
+	}
+}
+
+// silence makes pid none of the tellers.
+func (s *liveSpace) silence(pid uint32) {
+	if i := slices.Index(s.tellers, pid); i >= 0 {
+		s.tellers = slices.Delete(s.tellers, i, i+1)
+	}
 }
 
 func newTable() table {
@@ -157,6 +175,7 @@ func (t *table) unbind(p *liveProcess) {
 		return
 	}
 	p.space = nil
+	s.silence(p.pid)
 	if i := slices.Index(s.members, p.pid); i >= 0 {
 		s.members = slices.Delete(s.members, i, i+1)
 	}
