@@ -19,6 +19,10 @@ var functionRungs = []rung{
 	{hooks: HooksFentry, name: "fentry", caution: fentryCaution, spec: fentrySpec, attach: attachFunctions(fentry)},
 }
 
+// functionTracepoints is the programs on tracepoints. They are attached first: whose copies have
+// been stated must be told to have been forked.
+var functionTracepoints = []string{"end_space", "exit_task", "rename_task", "move_task", "new_task"}
+
 // functionHooks is the functions that are hooked, whose names the programs have, in the order in
 // which they are attached: what others rely on, what changes, and last what begins. Of a fork
 // that is in its middle, task_newtask then says that it was not seen whole.
@@ -26,13 +30,6 @@ var functionHooks = []string{
 	"security_file_mprotect", "unmap_vmas", "free_pgtables", "begin_new_exec",
 	"uprobe_mmap", "uprobe_munmap", "perf_event_mmap", "move_page_tables",
 	"perf_event_exec", "vma_interval_tree_insert_after", "uprobe_dup_mmap",
-}
-
-// functionTracepoints is the programs on tracepoints: those that are attached before the
-// functions' and those after.
-var functionTracepoints = [2][]string{
-	{"end_space", "exit_task", "rename_task", "move_task"},
-	{"new_task"},
 }
 
 // functionSpec leaves out what this kernel does not need.
@@ -133,7 +130,7 @@ func kprobeMulti(function string, p *ebpf.Program) (link.Link, error) {
 // attachFunctions returns what attaches the whole rung.
 func attachFunctions(one attachFunction) func(*ebpf.Collection) ([]link.Link, error) {
 	return func(programs *ebpf.Collection) ([]link.Link, error) {
-		links, err := attachTracing(programs, functionTracepoints[0]...)
+		links, err := attachTracing(programs, functionTracepoints...)
 		if err != nil {
 			return links, err
 		}
@@ -148,7 +145,6 @@ func attachFunctions(one attachFunction) func(*ebpf.Collection) ([]link.Link, er
 			}
 			links = append(links, l)
 		}
-		last, err := attachTracing(programs, functionTracepoints[1]...)
-		return append(links, last...), err
+		return links, nil
 	}
 }

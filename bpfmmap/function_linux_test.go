@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
 	"github.com/vmasnap/vmasnap/internal/need"
 	"github.com/vmasnap/vmasnap/internal/testproc"
 )
@@ -66,6 +69,44 @@ func TestLadder(t *testing.T) {
 func TestStepsKprobe(t *testing.T) {
 	useRung(t, "kprobe")
 	TestSteps(t)
+}
+
+// TestAttachAmidForks has a process forked after each hook that is attached. Every address space of
+// which copies are stated is told to belong to somebody, or to have ended: a listing relies on it.
+func TestAttachAmidForks(t *testing.T) {
+	for name, one := range map[string]attachFunction{"kprobe.multi": kprobeMulti, "kprobe": kprobe, "fentry": fentry} {
+		t.Run(name, func(t *testing.T) {
+			useRung(t, name)
+			r := ladder[0]
+			r.attach = attachFunctions(func(function string, program *ebpf.Program) (link.Link, error) {
+				l, err := one(function, program)
+				tell(t, startSteps(t), "fork") // the child stays
+				return l, err
+			})
+			ladder = []rung{r}
+			f := attach(t, Options{})
+			copied, forks := make(map[uint64]bool), 0
+			take := func(ev *Event) {
+				switch {
+				case ev.Type == TypeState && ev.PID == 0:
+					copied[ev.MM] = true
+				case ev.Type == TypeFork:
+					forks++
+					delete(copied, ev.MM)
+				case ev.Type == TypeEnd:
+					delete(copied, ev.MM)
+				}
+			}
+			until(t, f, 1, take)
+			for try := 0; len(copied) > 0 && try < 20; try++ { // somebody else is in the middle of it
+				time.Sleep(100 * time.Millisecond)
+				until(t, f, 1, take)
+			}
+			if len(copied) != 0 || forks < len(functionHooks)/2 || total(f, LossRing) != 0 {
+				t.Errorf("%d copies are nobody's; %d forks, %d events lost", len(copied), forks, total(f, LossRing))
+			}
+		})
+	}
 }
 
 // startCost starts the program of testdata/cost.c with its own text to map.

@@ -195,6 +195,7 @@ func compareStill(t *testing.T, s *replay.Session, before, after look, held map[
 		}
 		p := s.Process(b.PID)
 		if p == nil || p.StartTime != b.StartTime {
+			a.bad = b.PID
 			errorf("process %d %q of start %d is recorded as %+v", b.PID, b.Comm, b.StartTime, p)
 			continue
 		}
