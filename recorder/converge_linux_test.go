@@ -18,8 +18,9 @@ import (
 
 const (
 	convergeChurn = time.Second // of trouble, before and after what a case adds
-	// convergeTinyRing overflows.
+	// convergeTinyRing overflows within so many steps of trouble, not all of which are told.
 	convergeTinyRing = 16 << 10
+	convergeOverflow = 1000
 )
 
 // TestConverge records processes that change their address spaces all the time, from a moment
@@ -83,7 +84,11 @@ func (c *convergence) run(t *testing.T, tr *trouble) {
 	time.Sleep(convergeChurn)
 	if c.pause > 0 {
 		signal(t, r.PID, syscall.SIGSTOP)
+		before := tr.steps()
 		time.Sleep(c.pause)
+		for deadline := time.Now().Add(time.Minute); c.loses && tr.steps() < before+convergeOverflow && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		signal(t, r.PID, syscall.SIGCONT)
 		time.Sleep(convergeChurn)
 	}

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -70,6 +71,16 @@ func (tr *trouble) proceed() {
 	if line := tr.Tell("go\n"); line != "going" {
 		tr.t.Fatalf("trouble says %q to go", line)
 	}
+}
+
+// steps returns how many steps have been made.
+func (tr *trouble) steps() (n int) {
+	tr.t.Helper()
+	line := tr.Tell("count\n")
+	if _, err := fmt.Sscanf(line, "count %d", &n); err != nil {
+		tr.t.Fatalf("trouble says %q to count", line)
+	}
+	return n
 }
 
 // moves reports whether the program renames or removes the file.
