@@ -45,7 +45,11 @@ func (s *Session) fork(r *format.Fork) {
 
 func (s *Session) exec(r *format.Exec) {
 	s.Stats.Execs++
+	known := s.procs[r.PID] != nil
 	p := s.introduce(&r.Common)
+	if !known {
+		p.seen = s.wide // as good as a birth
+	}
 	s.replaced(r.PID, r.Time)
 	s.join(p, newAddressSpace(true))
 	p.Executed = true

@@ -151,12 +151,13 @@ func (s *Session) Apply(rec format.Record) {
 }
 
 // introduce returns the process that a statement is about. One that no record has
-// introduced is taken up as unknown rather than dropped.
+// introduced is taken up as unknown rather than dropped; a snapshot under way has to tell of it, or
+// it is one whose end was lost.
 func (s *Session) introduce(c *format.Common) *Process {
 	p := s.procs[c.PID]
 	if p == nil {
 		s.Stats.Orphans++
-		p = &Process{PID: c.PID, seen: s.wide}
+		p = &Process{PID: c.PID}
 		s.join(p, newAddressSpace(false))
 		s.procs[c.PID] = p
 	}

@@ -102,6 +102,15 @@ fork time=21 pid=12 tid=12 ppid=11 ptid=11 start_time=9
 process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=complete source=ioctl comm="ten"
 snapshot-end time=23 id=2
 `, "10 ten complete\n12 eleven unknown\n  5000-6000 0 /a\n"},
+		{"keyframe drops what is only spoken of, keeps what executes", walkOfTwo + soundEnd + `
+snapshot-begin time=21 id=2 kind=repair
+mmap time=21 pid=30 tid=30 start=0x1000 len=0x1000 ino=7 kind=exec-file path="/a"
+clear time=21 pid=31 tid=31 start=0x1000 len=0x1000
+comm time=21 pid=32 tid=32 comm="ghost"
+exec time=21 pid=33 tid=33 comm="new"
+process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=complete source=ioctl comm="ten"
+snapshot-end time=23 id=2
+`, "10 ten complete\n33 new unknown\n"},
 		{"what is born between two snapshots of one number is not kept by the second", walkOfTwo + soundEnd + `
 fork time=20 pid=12 tid=12 ppid=11 ptid=11 start_time=9
 snapshot-begin time=21 id=1 kind=keyframe
