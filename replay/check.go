@@ -130,11 +130,12 @@ func (c *checker) process(r *format.Process) {
 }
 
 // tells reports whether this snapshot says what the address space of pid is: by a walk of it
-// or of another process that has it, or because the process was born since the snapshot began.
+// or of another process that has it, or because the process was born since the snapshot began. One
+// of a single process can rely on what is known of another.
 func (c *checker) tells(pid uint32) bool {
 	s := c.session
 	p := s.procs[pid]
-	return p != nil && (p.restated == s.snapshots || p.Walk == nil && !s.unseen(p))
+	return p != nil && (p.restated == s.snapshots || p.Walk == nil && !s.unseen(p) || c.snapshot.PID != 0 && p.Known)
 }
 
 func (c *checker) mmap(r *format.Mmap) {

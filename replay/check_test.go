@@ -24,6 +24,14 @@ func TestCheck(t *testing.T) {
 		{"mapping without a walk", walkOfTwo + "mmap time=3 pid=11 tid=1 start=0x9000 len=0x1000 prot=r-xp kind=exec-file walked path=\"/a\"\n", "belongs to no walk"},
 		{"mapping of another process", strings.Replace(walkOfTwo, "mmap time=3 pid=10 tid=10 start=0x8000", "mmap time=3 pid=11 tid=11 start=0x8000", 1) + soundEnd, "1 mappings of the walk of process 10 are missing"},
 		{"shares with itself", walkOfTwo + "process time=4 pid=12 tid=12 snapshot=1 status=shared shares_pid=12\n", "was not walked before"},
+		{"shares in a snapshot of its own", walkOfTwo + soundEnd + `snapshot-begin time=12 id=2 pid=12
+process time=13 pid=12 tid=12 snapshot=2 status=shared shares_pid=11
+snapshot-end time=14 id=2 pid=12 processes=shared:1
+`, ""},
+		{"shares in a snapshot of its own with one that is not known", walkOfTwo + "process time=4 pid=13 tid=13 snapshot=1 status=denied\nsnapshot-end time=9 id=1 processes=complete:2,denied:1 mmaps=3 files=2\n" + `snapshot-begin time=12 id=2 pid=12
+process time=13 pid=12 tid=12 snapshot=2 status=shared shares_pid=13
+snapshot-end time=14 id=2 pid=12 processes=shared:1
+`, "was not walked before"},
 		{"only files are files", strings.Replace(walkOfTwo, `ino=8 prot=r-xp kind=exec-file walked path="/b"`, `ino=0 prot=r-xp kind=vdso walked path="[vdso]"`, 1) +
 			"snapshot-end time=9 id=1 processes=complete:2 mmaps=3 files=1\n", ""},
 		{"data files are files", strings.Replace(walkOfTwo, `prot=r-xp kind=exec-file walked path="/b"`, `prot=r--p kind=data-file walked path="/b"`, 1) + soundEnd, ""},
