@@ -101,7 +101,7 @@ func (l *live) handle(ev *bpfmmap.Event) error {
 		if l.plan.initial {
 			l.plan.adopt(ev.PID)
 		}
-		return l.release(ev.MM)
+		return l.release(ev.MM, ev.Time)
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (l *live) task(ev *bpfmmap.Event) error {
 			return err
 		}
 	}
-	return l.release(ev.MM)
+	return l.release(ev.MM, ev.Time)
 }
 
 func common(ev *bpfmmap.Event) format.Common {
@@ -202,7 +202,7 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 		missing := bpfmmap.Event{Time: ev.Time, PID: ev.PID, TID: ev.TID, MM: ev.MM, Reason: bpfmmap.LossTorn}
 		return l.dirty(&missing)
 	}
-	return l.release(ev.MM)
+	return l.release(ev.MM, ev.Time)
 }
 
 // executed takes in the begin of a process's new address space.

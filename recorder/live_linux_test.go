@@ -41,7 +41,7 @@ func (r *ring) put(events ...bpfmmap.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, ev := range events {
-		r.now++
+		r.now = max(r.now+1, Now())
 		ev.Time = r.now
 		r.events = append(r.events, ev)
 	}
@@ -390,11 +390,12 @@ func TestLiveKeyReused(t *testing.T) {
 
 // TestLiveKeyReusedByFork: what fork copies is of a new space, whoever had its key.
 func TestLiveKeyReusedByFork(t *testing.T) {
-	r := &ring{hooks: bpfmmap.HooksKprobe, tasks: []bpfmmap.Event{{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid}}}
+	r := &ring{hooks: bpfmmap.HooksKprobe}
 	s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
 		func(s *scene, _ int) {
 			s.ring.put(
-				state(mmChild, kid, 0x5000, 0x6000, vma(0x5000, 0x6000)),
+				state(mmChild, 0, 0x5000, 0x6000, vma(0x5000, 0x6000)),
+				forkOf(kid, mmChild, 0),
 				state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000)), // the ends of kid and its space were not seen
 				forkOf(kid+1, mmChild, 0),
 			)
@@ -479,6 +480,41 @@ func TestLiveLostExec(t *testing.T) {
 	}
 	if want := []string{"Fork", "Comm", "Exec", "Lost", "Mmap"}; !slices.Equal(told, want) {
 		t.Errorf("told of the child: %s, want %s", told, want)
+	}
+}
+
+// TestLiveLostFork: of a child the copies are told, but its FORK is lost. When it is found they are
+// true of it, which was not yet when they were made: before anything was lost.
+func TestLiveLostFork(t *testing.T) {
+	r := &ring{hooks: bpfmmap.HooksKprobe}
+	s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(state(mmChild, 0, 0x1000, 0x2000, vma(0x1000, 0x2000)))
+				time.Sleep(10 * time.Millisecond)
+				s.ring.lose(1)
+				s.ring.tasks = append(s.ring.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, MM: mmChild, PID: kid, TID: kid})
+			}
+		})
+	var lost *format.Lost
+	told := false
+	for _, r := range s.records {
+		switch r := r.(type) {
+		case *format.Lost:
+			if lost == nil {
+				lost = r
+			}
+		case *format.Mmap:
+			if r.PID == kid {
+				told = true
+				if lost == nil || r.Time < lost.Time {
+					t.Errorf("told at %d, before the loss: %+v", r.Time, lost)
+				}
+			}
+		}
+	}
+	if !told {
+		t.Error("the child's mapping is not told")
 	}
 }
 

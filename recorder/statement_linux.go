@@ -154,8 +154,9 @@ func (l *live) hold(ev *bpfmmap.Event) error {
 	return nil
 }
 
-// release writes the statements that were held for mm, if it has an owner now.
-func (l *live) release(mm uint64) error {
+// release writes the statements that were held for mm, if it has an owner now: of that they become
+// true at the time at which it is told.
+func (l *live) release(mm, at uint64) error {
 	held := l.held.spaces[mm]
 	if held == nil {
 		return nil
@@ -163,6 +164,7 @@ func (l *live) release(mm uint64) error {
 	l.held.forget(mm)
 	s := l.spaces[mm]
 	for i := range held.statements {
+		held.statements[i].Time = at
 		if err := l.tell(s, &held.statements[i]); err != nil {
 			return err
 		}
