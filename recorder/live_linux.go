@@ -121,7 +121,7 @@ func (l *live) early(ev *bpfmmap.Event) error {
 // task takes in which address space a process has.
 func (l *live) task(ev *bpfmmap.Event) error {
 	p := l.find(ev.PID)
-	missed := p.told && p.space != nil && p.space.mm != ev.MM
+	missed := p.told && p.space != nil && p.space.mm != ev.MM && ev.MM != 0 // else the number is a kernel thread's now
 	l.bind(p, ev.MM, l.events)
 	if missed && l.losses.last != nil {
 		// Nothing but an exec changes it, which was lost. What is said of the new one must not
@@ -299,15 +299,21 @@ func (l *live) dirty(ev *bpfmmap.Event) error {
 // speaker returns the process and the thread under which a statement about s is written: one
 // that the recording knows to have it, or else one that it knows.
 func (l *live) speaker(s *liveSpace, ev *bpfmmap.Event) (pid, tid uint32) {
-	among := s.tellers
-	if len(among) == 0 {
-		among = slices.DeleteFunc(slices.Clone(s.members), func(pid uint32) bool { return !l.processes[pid].told })
+	if len(s.tellers) > 0 {
+		pid = s.tellers[0]
+		if slices.Contains(s.tellers, ev.PID) {
+			pid = ev.PID
+		}
+	} else {
+		told := func(pid uint32) bool { return l.processes[pid].told }
+		i := slices.IndexFunc(s.members, told)
+		pid = s.members[max(i, 0)]
+		if slices.Contains(s.members, ev.PID) && (i < 0 || told(ev.PID)) {
+			pid = ev.PID
+		}
 	}
-	if len(among) == 0 {
-		among = s.members
+	if pid == ev.PID {
+		return pid, ev.TID
 	}
-	if slices.Contains(among, ev.PID) {
-		return ev.PID, ev.TID
-	}
-	return among[0], among[0]
+	return pid, pid
 }

@@ -115,6 +115,27 @@ func TestLiveLostFork(t *testing.T) {
 	}
 }
 
+// TestLiveNumberReused: a process whose end was lost is listed as a kernel thread, which has no
+// address space.
+func TestLiveNumberReused(t *testing.T) {
+	s := play(t, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} },
+		func(s *scene, n int) {
+			if n == 1 {
+				s.ring.put(forkOf(kid, mmChild, 0))
+				s.ring.lose(1)
+				s.ring.tasks = append(s.ring.tasks, bpfmmap.Event{Type: bpfmmap.TypeTask, PID: kid, TID: kid})
+			}
+		})
+	for _, r := range s.records {
+		if _, exec := r.(*format.Exec); exec && r.Head().PID == kid {
+			t.Error("it is said to have executed a program")
+		}
+	}
+	if s.session.Process(kid) != nil {
+		t.Error("it has not ended")
+	}
+}
+
 // TestLiveLeftOver: a process ends before its walk, but not its child with the same address space,
 // which was born too late to be listed.
 func TestLiveLeftOver(t *testing.T) {

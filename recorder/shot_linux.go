@@ -361,7 +361,7 @@ func (sh *shot) vanish(l *live, w *walk, at uint64) error {
 }
 
 // owner returns the process through which the address space of p has been told already, or 0
-// where p is to tell it.
+// where p is to tell it. The first who tells it in a snapshot of everything is its only teller.
 func (sh *shot) owner(l *live, p *liveProcess) uint32 {
 	s := p.space
 	switch {
