@@ -74,7 +74,7 @@ func TestCutLargeFrame(t *testing.T) {
 }
 
 func TestCutRaw(t *testing.T) {
-	raw, want := rawStream(t), []string(nil)
+	raw, want := rawStream(t, recording(t, WriterOptions{}, 0, testMmap())), []string(nil)
 	for n := range len(raw) + 1 {
 		got, err := readAll(bytes.NewReader(raw[:n]), ReaderOptions{})
 		if n == len(raw) {
@@ -91,14 +91,14 @@ func TestCutRaw(t *testing.T) {
 	}
 }
 
-func rawStream(t *testing.T) []byte {
+func rawStream(t *testing.T, file []byte) []byte {
 	t.Helper()
 	dec, err := zstd.NewReader(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dec.Close()
-	raw, err := dec.DecodeAll(recording(t, WriterOptions{}, 0, testMmap()), nil)
+	raw, err := dec.DecodeAll(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ const (
 	indexFooterSize = 40 // frames, raw size, records, payload size, checksum, magic
 
 	frameHasSnapshot = 1 << 0
+	frameHasLost     = 1 << 1
 )
 
 // Frame describes one zstd frame of a recording.
@@ -30,22 +31,30 @@ type Frame struct {
 	RawSize     int64  // bytes
 	FirstRecord int64  // index of its first record in the recording; that of the Host is 0
 	Records     int64  // number of records
-	MinTime     uint64 // lowest Common.Time in it other than 0, ns; 0 = none
+	MinTime     uint64 // lowest Common.Time and Lost.From in it other than 0, ns; 0 = none
 	MaxTime     uint64 // highest Common.Time in it, ns
-	HasSnapshot bool   // a SnapshotBegin is among the records
+	HasSnapshot bool   // a SnapshotBegin of the whole machine is among the records
+	HasLost     bool   // a Lost is among them
 }
 
 // add counts a record.
 func (f *Frame) add(r Record) {
 	f.Records++
-	if t := r.Head().Time; t != 0 {
-		if f.MinTime == 0 || t < f.MinTime {
-			f.MinTime = t
-		}
-		f.MaxTime = max(f.MaxTime, t)
+	f.since(r.Head().Time)
+	f.MaxTime = max(f.MaxTime, r.Head().Time)
+	switch r := r.(type) {
+	case *SnapshotBegin:
+		f.HasSnapshot = f.HasSnapshot || r.PID == 0
+	case *Lost:
+		f.HasLost = true
+		f.since(r.From)
 	}
-	if r.Type() == TypeSnapshotBegin {
-		f.HasSnapshot = true
+}
+
+// since notes that something in the frame is about the time t.
+func (f *Frame) since(t uint64) {
+	if t != 0 && (f.MinTime == 0 || t < f.MinTime) {
+		f.MinTime = t
 	}
 }
 
@@ -54,6 +63,9 @@ func (f *Frame) appendEntry(dst []byte) []byte {
 	var flags uint32
 	if f.HasSnapshot {
 		flags |= frameHasSnapshot
+	}
+	if f.HasLost {
+		flags |= frameHasLost
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.Offset))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(f.RawOffset))
@@ -76,6 +88,7 @@ func decodeEntry(b []byte) Frame {
 		RawSize:     int64(binary.LittleEndian.Uint32(b[36:])),
 		Records:     int64(binary.LittleEndian.Uint32(b[40:])),
 		HasSnapshot: binary.LittleEndian.Uint32(b[44:])&frameHasSnapshot != 0,
+		HasLost:     binary.LittleEndian.Uint32(b[44:])&frameHasLost != 0,
 	}
 }
 

@@ -59,9 +59,9 @@ func TestLayout(t *testing.T) {
 
 // TestIndexLayout pins the bytes of the index.
 func TestIndexLayout(t *testing.T) {
-	f := Frame{Offset: 0x11, Size: 0x12, RawOffset: 0x13, RawSize: 0x14, Records: 0x15, MinTime: 0x16, MaxTime: 0x17, HasSnapshot: true}
+	f := Frame{Offset: 0x11, Size: 0x12, RawOffset: 0x13, RawSize: 0x14, Records: 0x15, MinTime: 0x16, MaxTime: 0x17, HasSnapshot: true, HasLost: true}
 	entry := f.appendEntry(nil)
-	const wantEntry = "1100000000000000 1300000000000000 1600000000000000 1700000000000000 1200000014000000 1500000001000000"
+	const wantEntry = "1100000000000000 1300000000000000 1600000000000000 1700000000000000 1200000014000000 1500000003000000"
 	if got := hex.EncodeToString(entry); got != strings.ReplaceAll(wantEntry, " ", "") {
 		t.Errorf("entry %s", got)
 	}

@@ -40,7 +40,7 @@ func TestNotRecording(t *testing.T) {
 }
 
 func TestReaderRaw(t *testing.T) {
-	raw := rawStream(t)
+	raw := rawStream(t, recording(t, WriterOptions{}, 0, testMmap()))
 	r, err := NewReader(iotest.HalfReader(bytes.NewReader(raw)), ReaderOptions{})
 	if err != nil {
 		t.Fatal(err)

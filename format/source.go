@@ -21,6 +21,9 @@ type source interface {
 	// done is told what the last piece held once that has been read whole. Ended says
 	// that End was there.
 	done(f *Frame, ended bool)
+	// at returns a source of the same recording that begins with the frame f, which is where
+	// r stands; those before it are not read.
+	at(r *bufio.Reader, before []Frame, f *Frame) source
 }
 
 // zstdSource reads a file of zstd frames.
