@@ -7,18 +7,19 @@ import (
 	"io"
 )
 
-// scanPiece is how many raw bytes an entry that ScanIndex makes covers at least.
+// scanPiece is how many bytes of a raw stream ScanIndex takes for a frame.
 const scanPiece = 256 << 10
 
 // ScanIndex makes an index of a recording that has none, by reading all of it: one that was cut
-// off, or a raw record stream. An entry may stand for several frames. The error is what
-// Reader.Read says at the end, nil for a whole recording; the index is of what precedes it, and
-// NewReaderAt takes it like any other. It is nil if there is not even a Host record.
+// off, or a raw record stream, which it divides into pieces. The error is what Reader.Read says at
+// the end, nil for a whole recording; the index is of what precedes it, and NewReaderAt takes it
+// like any other. It is nil if there is not even a Host record.
 func ScanIndex(r io.Reader, o ReaderOptions) (*Index, error) {
 	in, err := NewReader(r, o)
 	if err != nil {
 		return nil, err
 	}
+	_, raw := in.src.(*rawSource)
 	x := &Index{}
 	var f Frame
 	piece := int64(-1) // offset of the frame that the last record was in
@@ -35,7 +36,7 @@ func ScanIndex(r io.Reader, o ReaderOptions) (*Index, error) {
 			return x, err
 		}
 		at := in.Offset()
-		if f.Records > 0 && f.RawSize >= scanPiece && at.File != piece {
+		if f.Records > 0 && at.File != piece && (!raw || f.RawSize >= scanPiece) {
 			x.Frames = append(x.Frames, f)
 			f = Frame{}
 		}
