@@ -225,11 +225,13 @@ func (l *live) repairing() bool {
 // read takes in what is in the ring, for which it waits if there is nothing.
 func (l *live) read(pause time.Duration) (n int, err error) {
 	var ev = &l.event
+	begun := Now()
 	l.f.SetDeadline(time.Now().Add(pause))
 	for n < batch {
 		err := l.f.Read(ev)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.now = max(l.now, begun) // all from before has been read
 			return n, nil
 		case err != nil:
 			return n, fmt.Errorf("read ring: %w", err)

@@ -22,6 +22,7 @@ type live struct {
 	begun   time.Time
 	event   bpfmmap.Event // the one that is taken in
 	events  uint64        // read from the ring
+	now     uint64        // to which the ring has been read: CLOCK_MONOTONIC ns
 	files   *liveFiles
 	walked  *procmap.Files // the files that walks found
 	units   units
@@ -58,6 +59,10 @@ type follower interface {
 // handle takes in one event of the ring.
 func (l *live) handle(ev *bpfmmap.Event) error {
 	l.events++
+	// The ring's order is the true one. A program may be interrupted between the reservation of
+	// its event and its look at the clock.
+	l.now = max(l.now, ev.Time)
+	ev.Time = l.now
 	switch ev.Type {
 	case bpfmmap.TypeFile:
 		l.files.learn(&ev.File)
@@ -165,8 +170,9 @@ func (l *live) forked(ev *bpfmmap.Event) error {
 	l.stats.Live.Forks++
 	r.Stated = !r.SharesVM
 	parent := l.processes[ev.ParentPID]
+	// Who begins to read at the snapshot under way knows what it has told so far.
+	told := parent != nil && parent.named && (l.shot == nil || l.shot.pid != 0 || parent.shot == l.shot.id)
 	// A child has the name of the thread that forked it, and replay gives it the process's.
-	told := parent != nil && parent.named
 	named := told && parent.comm == ev.Comm.String()
 	torn := r.Stated && l.f.Hooks() != bpfmmap.HooksTracepoint && (l.has(ev.PID, ev.MM) || !l.held.unborn(ev.MM, l.losses.generation))
 	p := l.fork(ev.PID, l.events)

@@ -151,8 +151,8 @@ func TestLiveLeftOver(t *testing.T) {
 				)
 			}
 		})
-	if n := s.walks[kid]; n != 1 {
-		t.Errorf("the child was walked %d times, want 1", n)
+	if s.walks[kid] == 0 {
+		t.Error("the child was not walked")
 	}
 }
 

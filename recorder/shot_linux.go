@@ -60,7 +60,7 @@ func (l *live) startShot(kind format.SnapshotKind, pid uint32) error {
 		distinct: make(map[fileKey]struct{}),
 	}
 	l.shot = sh
-	begin := &format.SnapshotBegin{Common: format.Common{Time: Now(), PID: pid, TID: pid}, ID: sh.id, Kind: kind, Source: l.host.Source}
+	begin := &format.SnapshotBegin{Common: format.Common{Time: l.now, PID: pid, TID: pid}, ID: sh.id, Kind: kind, Source: l.host.Source}
 	if err := l.sink.Write(begin); err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (sh *shot) unmarked(l *live, w *walk) error {
 		sh.retry(w)
 		return nil
 	}
-	return sh.settle(l, &unit{pid: uint32(w.pid), known: l.processes[uint32(w.pid)] != nil}, w, Now())
+	return sh.settle(l, &unit{pid: uint32(w.pid), known: l.processes[uint32(w.pid)] != nil}, w, l.now)
 }
 
 // overtaken reports whether something was lost since the snapshot began. Then it proves nothing
@@ -273,7 +273,7 @@ func (sh *shot) giveUp(l *live, w *walk) error {
 	if p := l.processes[uint32(w.pid)]; p != nil && p.space != nil {
 		p.space.asked = sh.id
 	}
-	return sh.write(l, w, Now())
+	return sh.write(l, w, l.now)
 }
 
 // settle takes in what the walk w, one of u, found, at u's second mark.
@@ -415,7 +415,7 @@ func (sh *shot) write(l *live, w *walk, at uint64) error {
 // finish closes the snapshot.
 func (sh *shot) finish(l *live) error {
 	end := &format.SnapshotEnd{
-		Common: format.Common{Time: Now(), PID: sh.pid, TID: sh.pid}, ID: sh.id,
+		Common: format.Common{Time: l.now, PID: sh.pid, TID: sh.pid}, ID: sh.id,
 		Mmaps: uint64(sh.stats.VMAs), Files: uint64(sh.stats.Files),
 	}
 	for status, n := range sh.stats.Processes {
