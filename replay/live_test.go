@@ -272,7 +272,7 @@ snapshot-end time=%d id=%d
 		{"repaired", one + wide(2, 30), "0 15-20 ring 3 repaired 34", "3 statements lost (ring) in 1 windows of time, all repaired by later walks"},
 		{"again", one + wide(2, 30) + "lost time=50 from=45 cpu=-1 reason=ring\n", "0 15-20 ring 3 repaired 34, 0 45-50 ring 0 open", "3 statements lost (ring) in 2 windows of time, 1 of them not repaired"},
 		{"during a snapshot", "snapshot-begin time=12 id=3\n" + one + "snapshot-end time=21 id=3\n", "0 15-20 ring 3 open", "not repaired"},
-		{"before and during a snapshot", "lost time=2 count=1 from=1 cpu=0 reason=ring\nsnapshot-begin time=12 id=3\n" + one + "snapshot-end time=21 id=3\n",
+		{"before and during a snapshot", "lost time=2 count=1 from=1 cpu=0 reason=ring\nsnapshot-begin time=12 id=3\nprocess time=13 pid=10 tid=10 snapshot=3 status=complete comm=\"ten\"\n" + one + "snapshot-end time=21 id=3\n",
 			"0 1-2 ring 1 repaired 21, 0 15-20 ring 3 open", "1 of them not repaired"},
 		{"of an address space", "lost time=20 pid=20 count=1 from=15 cpu=-1 reason=lock\n" + `snapshot-begin time=21 id=2 kind=repair pid=11
 process time=22 pid=11 tid=11 start_time=6 snapshot=2 status=complete comm="eleven"

@@ -13,11 +13,12 @@ import (
 // machine is a naive model of a machine and of a recorder that follows it: processes that
 // share and copy arrays of pages. What it states it applies to a Session at once.
 type machine struct {
-	t    *testing.T
-	s    *Session
-	c    checker
-	now  uint64
-	next uint64 // start time of the next process
+	t       *testing.T
+	s       *Session
+	c       checker
+	now     uint64
+	next    uint64 // start time of the next process
+	records []format.Record
 
 	procs map[uint32]*modelProcess
 	shot  *modelShot // the snapshot under way
@@ -37,6 +38,8 @@ type modelProcess struct {
 	start uint64
 	space *modelSpace
 	kin   *modelKin
+	shot  *modelShot // of the whole machine, which told it last
+	exe   string
 }
 
 // modelKin are processes of which the recording says that they have one address space. Of
@@ -80,6 +83,7 @@ func (m *machine) startTime() uint64 {
 func (m *machine) apply(r format.Record) {
 	m.now += 1000
 	r.Head().Time = m.now
+	m.records = append(m.records, r)
 	m.c.record(r)
 	m.s.Apply(r)
 }
@@ -87,15 +91,22 @@ func (m *machine) apply(r format.Record) {
 func head(pid uint32) format.Common { return format.Common{PID: pid, TID: pid} }
 
 // speaker returns the process under which a statement about the address space of pid is
-// written: one of which the recording knows whose kin it is, if there is one.
+// written: one of which the recording knows whose kin it is, if there is one; and of which the
+// snapshot under way has told it, if it has told of any.
 func (m *machine) speaker(pid uint32) uint32 {
 	p := m.procs[pid]
 	for _, other := range slices.Sorted(maps.Keys(m.procs)) {
-		if o := m.procs[other]; !p.kin.told && o.kin.told && o.space == p.space {
+		o := m.procs[other]
+		if o.space == p.space && (!p.kin.told && o.kin.told || m.toldNow(o) && !m.toldNow(p)) {
 			return other
 		}
 	}
 	return pid
+}
+
+// toldNow reports whether the snapshot under way has told of p, or need not.
+func (m *machine) toldNow(p *modelProcess) bool {
+	return m.shot == nil || m.shot.pid != 0 || p.shot == m.shot
 }
 
 func (m *machine) mmap(pid uint32, at int, file byte, walked bool) {
@@ -138,7 +149,8 @@ func (m *machine) step(op, who, a, b byte) {
 	case 2:
 		p.space, p.kin = &modelSpace{}, &modelKin{told: true}
 		p.space.pages[at] = 'a' + b%4
-		m.apply(&format.Exec{Common: head(pid), Comm: "x"})
+		p.exe = "/" + string(rune('a'+b%26))
+		m.apply(&format.Exec{Common: head(pid), Comm: p.exe[1:], Exe: p.exe})
 		m.states(pid, p.space)
 	case 3:
 		if len(m.procs) > 1 {
@@ -179,22 +191,23 @@ func (m *machine) step(op, who, a, b byte) {
 }
 
 func (m *machine) fork(ppid uint32, parent *modelProcess, shares bool, pid uint32) {
-	if m.procs[pid] != nil || !parent.kin.told && m.shot.starts[pid] != 0 {
+	if m.procs[pid] != nil || m.shot != nil && m.shot.starts[pid] != 0 {
 		return
 	}
-	child := &modelProcess{start: m.startTime(), space: parent.space, kin: parent.kin}
+	child := &modelProcess{start: m.startTime(), space: parent.space, kin: parent.kin, exe: parent.exe}
 	m.procs[pid] = child
+	if m.toldNow(parent) {
+		child.shot = m.shot
+	} else {
+		// The parent may have left the address space before its walk.
+		m.shot.todo = append(m.shot.todo, pid)
+		m.shot.starts[pid] = child.start
+	}
 	m.apply(&format.Fork{Common: head(pid), PPID: ppid, PTID: ppid, StartTime: child.start, SharesVM: shares, Stated: !shares})
 	if !shares {
 		s := *parent.space
 		child.space, child.kin = &s, &modelKin{told: true}
 		m.states(pid, child.space)
-		return
-	}
-	if !parent.kin.told {
-		// The parent may have left the address space before its walk.
-		m.shot.todo = append(m.shot.todo, pid)
-		m.shot.starts[pid] = child.start
 	}
 }
 
@@ -258,7 +271,7 @@ func (m *machine) walk() {
 		return
 	}
 	for other, o := range m.procs {
-		if o.space == p.space && o.kin.shot == sh && other != pid {
+		if o.space == p.space && o.shot == sh && other != pid {
 			r.Status, r.SharesPID = format.WalkShared, other
 			m.merge(p.kin, o.kin)
 			break
@@ -273,6 +286,8 @@ func (m *machine) walk() {
 		}
 		delete(m.doubt, p.space)
 	}
+	p.shot = sh
+	r.Comm, r.Exe = p.exe[min(1, len(p.exe)):], p.exe
 	sh.end.Processes[r.Status]++
 	m.apply(r)
 	if r.Status == format.WalkShared {

@@ -27,6 +27,7 @@ type Session struct {
 	snapshots uint32 // snapshots begun: the serial number of the latest
 	wide      uint32 // that of the machine-wide snapshot under way; 0 = none
 	wideID    uint32 // its SnapshotBegin.ID
+	wideTold  int    // processes that it has told of
 	older     int    // windows of Losses from before the machine-wide snapshot under way
 	pending   comparison
 	fresh     []freshDrift

@@ -9,7 +9,7 @@ import (
 func (s *Session) snapshotBegin(r *format.SnapshotBegin) {
 	s.snapshots++
 	if r.PID == 0 {
-		s.wide, s.wideID, s.older = s.snapshots, r.ID, len(s.Losses)
+		s.wide, s.wideID, s.wideTold, s.older = s.snapshots, r.ID, 0, len(s.Losses)
 	}
 }
 
@@ -17,6 +17,7 @@ func (s *Session) snapshotBegin(r *format.SnapshotBegin) {
 // complete restates the address space, for all processes that have it. One that was not says
 // nothing about it, and what was known stays true.
 func (s *Session) process(r *format.Process) {
+	s.wideTold++
 	p := s.procs[r.PID]
 	if p != nil && !p.is(r.StartTime) {
 		p = nil // the number has been used again
@@ -32,7 +33,7 @@ func (s *Session) process(r *format.Process) {
 		s.procs[r.PID] = p
 	}
 	// What the walk was not told, live statements may have.
-	p.StartTime, p.Comm, p.Exe = cmp.Or(r.StartTime, p.StartTime), cmp.Or(r.Comm, p.Comm), cmp.Or(r.Exe, p.Exe)
+	p.StartTime, p.Comm, p.Exe = cmp.Or(r.StartTime, p.StartTime), cmp.Or(r.Comm, p.Comm), r.Exe
 	p.PPID, p.Walk, p.Executed, p.seen = r.PPID, r, false, s.wide
 	switch r.Status {
 	case format.WalkComplete:
@@ -107,6 +108,10 @@ func (s *Session) snapshotEnd(r *format.SnapshotEnd) {
 	s.Stats.LastSnapshot = *r
 	if s.wide == 0 || s.wideID != r.ID {
 		return
+	}
+	if s.wideTold == 0 {
+		s.wide = 0
+		return // it could not even list the processes
 	}
 	for pid, p := range s.procs {
 		if s.unseen(p) {

@@ -1,0 +1,133 @@
+package replay
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/vmasnap/vmasnap/format"
+)
+
+// Recording is a recording in a file, which tells what was so at any time without being read from
+// its beginning: At starts where a snapshot of the whole machine does. It holds the index, 72
+// bytes for each frame, of which a recorder makes about one a second. Several goroutines may
+// use it.
+type Recording struct {
+	in     io.ReaderAt
+	size   int64
+	host   *format.Host
+	index  *format.Index
+	damage error
+
+	starts []int // frames other than the first in which a snapshot of the whole machine begins
+	lossy  []int // frames that hold a Lost, in the order of MinTime
+}
+
+// Open opens the recording of size bytes in r, which it goes on to read from as long as the
+// Recording or something that came from it is used. Where there is no index, as after a crash
+// or in a raw record stream, it reads everything once to make one: see Damage. An error is
+// format.ErrNotRecording, format.ErrVersion, or r's.
+func Open(r io.ReaderAt, size int64) (*Recording, error) {
+	rec := &Recording{in: r, size: size}
+	in, err := format.NewReader(io.NewSectionReader(r, 0, size), format.ReaderOptions{})
+	if err != nil {
+		return nil, err
+	}
+	rec.host = in.Host()
+	rec.index, err = format.ReadIndex(r, size)
+	if errors.Is(err, format.ErrNoIndex) || errors.Is(err, format.ErrCorrupt) {
+		rec.index, err = format.ScanIndex(io.NewSectionReader(r, 0, size), format.ReaderOptions{})
+		rec.damage = err
+		if rec.index != nil {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range rec.index.Frames {
+		f := &rec.index.Frames[i]
+		if f.HasSnapshot && i > 0 {
+			rec.starts = append(rec.starts, i)
+		}
+		if f.HasLost {
+			rec.lossy = append(rec.lossy, i)
+		}
+	}
+	slices.SortStableFunc(rec.lossy, func(a, b int) int {
+		return cmp.Compare(rec.index.Frames[a].MinTime, rec.index.Frames[b].MinTime)
+	})
+	return rec, nil
+}
+
+// Host returns the first record. The caller must not change it.
+func (r *Recording) Host() *format.Host { return r.host }
+
+// Damage returns what Open found when there was no index: format.ErrTruncated if the recording
+// is cut off, a *format.FormatError if it is damaged. What precedes can be asked.
+func (r *Recording) Damage() error { return r.damage }
+
+// Start returns when the recording began, CLOCK_MONOTONIC ns.
+func (r *Recording) Start() uint64 {
+	start := cmp.Or(r.host.Time, r.host.Clocks.Monotonic)
+	for i := range r.index.Frames {
+		if start != 0 {
+			break
+		}
+		start = r.index.Frames[i].MinTime
+	}
+	return start
+}
+
+// End returns the time of the latest record, CLOCK_MONOTONIC ns.
+func (r *Recording) End() uint64 {
+	end := r.Start()
+	for i := range r.index.Frames {
+		end = max(end, r.index.Frames[i].MaxTime)
+	}
+	return end
+}
+
+// At returns the state at time t, CLOCK_MONOTONIC ns: what the records up to the first later one
+// say. With an error the state, unless it is nil, is that before the place where the recording is
+// damaged or cut off.
+func (r *Recording) At(t uint64) (*Cursor, error) {
+	// The latest snapshot will do, as a rule. Where it does not, so may those before it.
+	n, _ := slices.BinarySearchFunc(r.starts, t, func(frame int, t uint64) int {
+		return cmp.Compare(r.index.Frames[frame].MinTime, t+1)
+	})
+	for step := 1; n > 0; step *= 2 {
+		c, whole, err := r.from(r.starts[n-1], t)
+		if whole {
+			return c, err
+		}
+		n = max(n-step, 0)
+	}
+	c, _, err := r.from(0, t)
+	return c, err
+}
+
+// from returns the state at time t as what begins with that frame tells it, and whether that is
+// the whole of it.
+func (r *Recording) from(frame int, t uint64) (c *Cursor, whole bool, err error) {
+	in, err := format.NewReaderAt(r.in, r.size, r.index, frame, format.ReaderOptions{})
+	if err != nil {
+		return nil, frame == 0, err
+	}
+	c = &Cursor{Session: NewSession(), rec: r, in: in}
+	if frame == 0 {
+		return c, true, c.Step(t)
+	}
+	if !c.snapshot(t) {
+		return nil, false, nil
+	}
+	since := c.Stats.LastSnapshot.Time
+	err = c.Step(t)
+	for p := range c.Processes() {
+		if p.UncertainSince != 0 && p.UncertainSince <= since {
+			return nil, false, nil // maybe from long before
+		}
+	}
+	return c, true, err
+}
