@@ -188,7 +188,7 @@ func (d *decoder) host(h *Host) error {
 }
 
 func (d *decoder) process(c Common) *Process {
-	p := &Process{Common: c, ExeDeleted: d.flag(miscProcessExeDeleted)}
+	p := &Process{Common: c, ExeDeleted: d.flag(miscProcessExeDeleted), Blank: d.flag(miscProcessBlank)}
 	p.StartTime, p.PIDNamespace, p.MountNamespace, p.WalkTime = d.u64(), d.u64(), d.u64(), d.u64()
 	p.PPID, p.SharesPID = d.u32(), d.u32()
 	p.UID, p.GID = d.u32(), d.u32()

@@ -165,6 +165,7 @@ func (e *encoder) host(h *Host) {
 
 func (e *encoder) process(p *Process) {
 	e.misc(miscProcessExeDeleted, p.ExeDeleted)
+	e.misc(miscProcessBlank, p.Blank)
 	e.u64(p.StartTime)
 	e.u64(p.PIDNamespace)
 	e.u64(p.MountNamespace)

@@ -144,6 +144,7 @@ func visitProcess(p *Process, v visitor) {
 	v.u32("excluded_anon_exec", &p.ExcludedAnonExec, 0)
 	v.u32("excluded_vdso", &p.ExcludedVDSO, 0)
 	v.flag("exe_deleted", &p.ExeDeleted)
+	v.flag("blank", &p.Blank)
 	v.str("comm", &p.Comm)
 	v.str("exe", &p.Exe)
 	v.str("root", &p.Root)

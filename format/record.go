@@ -175,6 +175,9 @@ type Process struct {
 	ExcludedAnonExec uint32 // executable VMAs without a file (JIT code)
 	ExcludedVDSO     uint32 // [vdso] and other special mappings of the kernel
 	ExeDeleted       bool   // Exe is no longer linked at that name
+	// Blank: nothing is known of the address space but what later statements will say of
+	// parts of it. Set with those outcomes of a walk that say nothing about it.
+	Blank bool
 
 	Comm   string // at most 15 bytes, of kernel threads up to 63
 	Exe    string // path as the recorder sees it; "" = unknown or none

@@ -45,7 +45,7 @@ func samples() []Record {
 		&Process{
 			Common: c, PPID: 2, SharesPID: 3, StartTime: 4, PIDNamespace: 5, MountNamespace: 6, UID: 7, GID: 1<<32 - 1,
 			Threads: 9, NSPID: 10, Snapshot: 11, Status: WalkRaced, Source: SourceIter, Errno: 13, WalkTime: 14, VMAs: 15,
-			ExcludedAnonExec: 16, ExcludedVDSO: 17, ExeDeleted: true, Comm: "a b", Exe: nasty, Root: "/", Cgroup: "/user.slice",
+			ExcludedAnonExec: 16, ExcludedVDSO: 17, ExeDeleted: true, Blank: true, Comm: "a b", Exe: nasty, Root: "/", Cgroup: "/user.slice",
 		}, &Process{},
 		&Clear{c, 1, 2}, &Clear{}, &Comm{c, nasty}, &Comm{},
 		&Fork{c, 1, 2, 3, 0x100, true, true}, &Fork{}, &Exec{c, 1, "x", nasty}, &Exec{},

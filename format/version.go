@@ -29,6 +29,7 @@ const (
 const (
 	miscHostHidden        = 1 << 0
 	miscProcessExeDeleted = 1 << 0
+	miscProcessBlank      = 1 << 1
 	miscMmapDeleted       = 1 << 0
 	miscMmapGeneration    = 1 << 1
 	miscMmapWalked        = 1 << 2

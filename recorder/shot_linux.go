@@ -394,8 +394,13 @@ func (sh *shot) write(l *live, w *walk, at uint64) error {
 	st.Processes[p.Status]++
 	st.ExcludedAnonExec += int(p.ExcludedAnonExec)
 	st.ExcludedVDSO += int(p.ExcludedVDSO)
-	if p.Status == format.WalkRaced || p.Status == format.WalkTimeout || p.Status == format.WalkFailed {
+	switch p.Status {
+	case format.WalkRaced, format.WalkTimeout, format.WalkFailed:
 		sh.incomplete = true
+		fallthrough
+	case format.WalkDenied:
+		known := l.processes[p.PID]
+		p.Blank = known == nil || known.space == nil || len(known.space.tellers) == 0
 	}
 	if err := l.sink.Write(p); err != nil {
 		return err

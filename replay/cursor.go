@@ -31,6 +31,14 @@ type ahead struct {
 	*format.Lost
 }
 
+// Summary is Session.Summary of the state.
+func (c *Cursor) Summary() Summary {
+	sum := c.Session.Summary()
+	sum.At, sum.Truncated = c.now, false
+	sum.Early = sum.Stats.Snapshots == 0 && c.rec.snapshots()
+	return sum
+}
+
 // Now returns the time that the state is of, CLOCK_MONOTONIC ns.
 func (c *Cursor) Now() uint64 { return c.now }
 
@@ -88,11 +96,24 @@ func (c *Cursor) snapshot(t uint64) bool {
 		end, ok := c.next.(*format.SnapshotEnd)
 		c.next = nil
 		if begun && ok && end.PID == 0 {
-			n := &end.Processes
-			return c.wide == 0 && c.wideTold > 0 && n[format.WalkDenied]+n[format.WalkRaced]+n[format.WalkTimeout]+n[format.WalkFailed] == 0
+			return c.wide == 0 && c.wideTold > 0 && c.self()
 		}
 	}
 	return false
+}
+
+// self reports whether the state does not depend on what came before the snapshot that was
+// applied: it was not told of everything.
+func (c *Cursor) self() bool {
+	for _, p := range c.procs {
+		switch p.Status() {
+		case format.WalkDenied, format.WalkRaced, format.WalkTimeout, format.WalkFailed:
+			if !p.Walk.Blank {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // foresee marks as uncertain what losses that are to come in the file may have changed by now.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/vmasnap/vmasnap/format"
@@ -68,6 +69,11 @@ func (r *Recording) Host() *format.Host { return r.host }
 // is cut off, a *format.FormatError if it is damaged. What precedes can be asked.
 func (r *Recording) Damage() error { return r.damage }
 
+// snapshots reports whether there are any of the whole machine.
+func (r *Recording) snapshots() bool {
+	return len(r.starts) > 0 || len(r.index.Frames) > 0 && r.index.Frames[0].HasSnapshot
+}
+
 // Start returns when the recording began, CLOCK_MONOTONIC ns.
 func (r *Recording) Start() uint64 {
 	start := cmp.Or(r.host.Time, r.host.Clocks.Monotonic)
@@ -104,6 +110,56 @@ func (r *Recording) At(t uint64) (*Cursor, error) {
 		}
 		n = max(n-step, 0)
 	}
+	c, _, err := r.from(0, t)
+	return c, err
+}
+
+// Between returns the records from time from up to time to, in the order of the file, and the
+// losses of which the window touches that time; not the Host. It reads no more of the file than it
+// must. An error is the last that it yields.
+func (r *Recording) Between(from, to uint64) iter.Seq2[format.Record, error] {
+	frames := r.index.Frames
+	first := slices.IndexFunc(frames, func(f format.Frame) bool { return f.MaxTime >= from })
+	last := len(frames) - 1
+	for last > first && frames[last].MinTime > to {
+		last--
+	}
+	return func(yield func(format.Record, error) bool) {
+		if first < 0 {
+			return
+		}
+		in, err := format.NewReaderAt(r.in, r.size, r.index, first, format.ReaderOptions{})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		end := frames[last].FirstRecord + frames[last].Records
+		for in.Offset().Record+1 < end {
+			rec, err := in.Read()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			since := rec.Head().Time
+			switch rec := rec.(type) {
+			case *format.Host:
+				continue
+			case *format.Lost:
+				since = rec.From
+			}
+			if rec.Head().Time >= from && since <= to && !yield(rec, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Replay returns the state at time t as At does, but reads everything up to there: Stats and
+// Losses are of all of it.
+func (r *Recording) Replay(t uint64) (*Cursor, error) {
 	c, _, err := r.from(0, t)
 	return c, err
 }

@@ -43,6 +43,10 @@ func (s *Session) process(r *format.Process) {
 		s.join(p, newAddressSpace(true))
 	case format.WalkShared:
 		s.merge(p, s.shared(r))
+	default:
+		if r.Blank {
+			s.join(p, newAddressSpace(false))
+		}
 	}
 }
 

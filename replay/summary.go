@@ -25,7 +25,10 @@ type Summary struct {
 	Uncertain        int // processes about which statements were lost and not repaired
 	Stats            Stats
 	Losses           []Loss // Session.Losses
-	Truncated        bool   // no End record
+	// At is the time that the summary is of, CLOCK_MONOTONIC ns; 0 = the end.
+	At        uint64
+	Early     bool // at that time the first snapshot was not complete
+	Truncated bool // no End record, although it should have come by then
 	// Reason is why the recorder stopped; meaningful unless Truncated.
 	Reason format.EndReason
 
@@ -90,6 +93,9 @@ func (s *Session) Summary() Summary {
 func (s *Summary) Incomplete() []string {
 	var out []string
 	switch {
+	case s.Early:
+		out = append(out, "the rest of the first snapshot, which was not complete by then")
+	case s.At != 0:
 	case s.Truncated:
 		out = append(out, "the end: there is no End record, so the recording was cut off or is damaged")
 	case s.Reason == format.EndError:

@@ -27,21 +27,28 @@ func openRecording(s *streams, name string) (*recording, error) {
 	var (
 		r      io.Reader = s.in
 		closer io.Closer = io.NopCloser(nil)
-		label            = "standard input"
 	)
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, fmt.Errorf("open recording: %w", err)
 		}
-		r, closer, label = f, f, name
+		r, closer = f, f
 	}
 	reader, err := format.NewReader(r, format.ReaderOptions{})
 	if err != nil {
 		closer.Close()
-		return nil, fmt.Errorf("read %s: %w", label, err)
+		return nil, fmt.Errorf("read %s: %w", label(name), err)
 	}
-	return &recording{reader, label, closer}, nil
+	return &recording{reader, label(name), closer}, nil
+}
+
+// label is what messages call the file of that name.
+func label(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
 }
 
 // load opens a recording and applies it whole. One that is damaged or cut off is used as

@@ -23,16 +23,19 @@ func lookupCommand() command {
 		help: `Answers, from the recording, what was mapped at each address: one line an address, in the
 order of the questions. Without PID:ADDR arguments it reads lines "PID:ADDR" or "PID ADDR"
 from standard input. Addresses are hexadecimal, with or without 0x. A FILE whose name has a
-colon needs a slash in front: ./a:b.`,
+colon needs a slash in front: ./a:b.
+
+` + aboutTimes,
 		setup: func(flags *pflag.FlagSet) action {
 			asJSON := flags.Bool("json", false, "print JSON lines")
+			at := atFlag(flags)
 			strict := flags.Bool("strict", false, "exit with status 3 if an answer is uncertain or a process was not walked")
 			return func(_ context.Context, s *streams, args []string) error {
 				name, questions := splitLookupArgs(args)
 				if name == "-" && len(questions) == 0 {
 					return usageError("standard input cannot be both FILE and questions: give PID:ADDR arguments")
 				}
-				session, damage, err := load(s, name)
+				session, err := loadAt(s, name, *at)
 				if _, notHex := parseAddress(name); errors.Is(err, fs.ErrNotExist) && (notHex == nil || strings.Contains(name, ":")) {
 					return fmt.Errorf("%w (a question is PID:ADDR)", err)
 				}
@@ -40,7 +43,7 @@ colon needs a slash in front: ./a:b.`,
 					return err
 				}
 				out := bufio.NewWriterSize(s.out, 1<<16)
-				l := lookup{session: session, out: out, json: *asJSON}
+				l := lookup{session: session.Session, out: out, json: *asJSON}
 				if len(questions) > 0 {
 					err = l.arguments(questions)
 				} else {
@@ -49,7 +52,7 @@ colon needs a slash in front: ./a:b.`,
 				if err := finish(out, err); err != nil {
 					return err
 				}
-				if damage != nil {
+				if session.damage != nil {
 					return told()
 				}
 				if *strict && l.doubtful > 0 {

@@ -18,10 +18,13 @@ func mapsCommand() command {
 		args:    "[FILE] --pid PID",
 		summary: "print one process's mappings like /proc/PID/maps",
 		help: `Prints what was mapped in one process, byte for byte as /proc/PID/maps has it for those
-VMAs: by default the executable, file-backed ones. On a terminal names are escaped.`,
+VMAs: by default the executable, file-backed ones. On a terminal names are escaped.
+
+` + aboutTimes,
 		setup: func(flags *pflag.FlagSet) action {
 			var pids pidsFlag
 			flags.VarP(&pids, "pid", "p", "the `PID` of the process (required)")
+			at := atFlag(flags)
 			return func(_ context.Context, s *streams, args []string) error {
 				name, err := oneFile(args)
 				if err != nil {
@@ -30,13 +33,13 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				if len(pids) != 1 {
 					return usageError("wants one --pid")
 				}
-				session, damage, err := load(s, name)
+				session, err := loadAt(s, name, *at)
 				if err != nil {
 					return err
 				}
 				p := session.Process(pids[0])
 				if p == nil {
-					return fmt.Errorf("process %d is not there at the end of %s: vmasnap script --pid %[1]d tells what was recorded of it", pids[0], name)
+					return fmt.Errorf("process %d is not there %s: vmasnap script --pid %[1]d tells what was recorded of it", pids[0], session.when)
 				}
 				out := bufio.NewWriter(s.out)
 				terminal := isTerminal(s.out)
@@ -59,7 +62,7 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				switch {
 				case !p.Known:
 					err = fmt.Errorf("the address space of process %d is not known: walk %s", p.PID, p.Status())
-				case damage != nil:
+				case session.damage != nil:
 					err = told()
 				}
 				return finish(out, err)

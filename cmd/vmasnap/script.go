@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 
@@ -20,11 +21,15 @@ func scriptCommand() command {
 		summary: "print every record as text or as JSON lines",
 		help: `Prints the records of FILE (vmasnap.data; "-" is standard input) in their order, one a
 line. The text form can be read back by the Go packages; both are described in
-docs/format.md. A recording that was cut off is printed up to the cut.`,
+docs/format.md. A recording that was cut off is printed up to the cut.
+
+--time prints the records of that time, the host before them, and the losses that were noticed
+later but began before its end. ` + aboutTimes,
 		setup: func(flags *pflag.FlagSet) action {
 			form := flags.StringP("format", "f", "text", "text or jsonl")
 			var pids pidsFlag
 			flags.VarP(&pids, "pid", "p", "only records of these processes")
+			span := flags.String("time", "", "only records of this `RANGE` of time, A..B")
 			types := flags.StringSlice("type", nil, "only records of these types: host, process, mmap, ...")
 			return func(_ context.Context, s *streams, args []string) error {
 				name, err := oneFile(args)
@@ -46,27 +51,40 @@ docs/format.md. A recording that was cut off is printed up to the cut.`,
 				if flags.Changed("type") && len(wanted) == 0 {
 					return usageError("--type: want at least one type")
 				}
-				rec, err := openRecording(s, name)
-				if err != nil {
-					return err
-				}
-				defer rec.Close()
 				keep := func(r format.Record) bool {
 					return (len(pids) == 0 || slices.Contains(pids, r.Head().PID)) &&
 						(len(wanted) == 0 || slices.Contains(wanted, r.Type()))
 				}
+				var records iter.Seq2[format.Record, error]
+				if flags.Changed("time") {
+					l, err := openLibrary(s, name)
+					if err != nil {
+						return err
+					}
+					defer l.Close()
+					if records, err = l.between(*span); err != nil {
+						return err
+					}
+				} else {
+					rec, err := openRecording(s, name)
+					if err != nil {
+						return err
+					}
+					defer rec.Close()
+					records = rec.All()
+				}
 				out := bufio.NewWriterSize(s.out, 1<<16)
-				return finish(out, printRecords(out, rec, keep, appendRecord))
+				return finish(out, printRecords(out, name, records, keep, appendRecord))
 			}
 		},
 	}
 }
 
-func printRecords(w io.Writer, rec *recording, keep func(format.Record) bool, appendRecord func([]byte, format.Record) []byte) error {
+func printRecords(w io.Writer, name string, records iter.Seq2[format.Record, error], keep func(format.Record) bool, appendRecord func([]byte, format.Record) []byte) error {
 	var line []byte
-	for r, err := range rec.All() {
+	for r, err := range records {
 		if err != nil {
-			return fmt.Errorf("read %s: %w", rec.name, err)
+			return fmt.Errorf("read %s: %w", label(name), err)
 		}
 		if !keep(r) {
 			continue

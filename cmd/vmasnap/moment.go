@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/replay"
+)
+
+// aboutTimes is the section of the commands' help about times.
+const aboutTimes = `A time is +1.5s since the start, -2s before the end, 50%, start, end, RFC 3339 as in
+2026-11-20T18:00:00.5Z, or ns of CLOCK_MONOTONIC; a range is A..B, where nothing for A or B is
+the start or the end.`
+
+// atFlag declares --at.
+func atFlag(flags *pflag.FlagSet) *string {
+	return flags.String("at", "", "the state at this `TIME` instead of at the end")
+}
+
+// library is a recording that can be asked for any time.
+type library struct {
+	*replay.Recording
+	timeline replay.Timeline
+	name     string
+	file     *os.File
+	spooled  bool // file is a temporary one
+}
+
+// openLibrary opens a recording; "-" is standard input. What is not a file, but a pipe, is copied
+// into one first.
+func openLibrary(s *streams, name string) (*library, error) {
+	l := &library{name: label(name)}
+	var err error
+	if name == "-" {
+		err = l.spool(s.in)
+	} else {
+		err = l.open(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := l.file.Stat()
+	if err == nil {
+		l.Recording, err = replay.Open(l.file, info.Size())
+	}
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("read %s: %w", l.name, err)
+	}
+	l.timeline = l.Timeline()
+	if damage := l.Damage(); damage != nil {
+		fmt.Fprintf(s.err, "vmasnap: warning: read %s: %s; what precedes is used\n", l.name, printable(damage.Error()))
+	}
+	return l, nil
+}
+
+func (l *library) open(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("open recording: %w", err)
+	}
+	l.file = f
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		return nil
+	}
+	defer f.Close()
+	if err != nil {
+		return fmt.Errorf("open recording: %w", err)
+	}
+	return l.spool(f)
+}
+
+// spool copies r into a temporary file.
+func (l *library) spool(r io.Reader) error {
+	f, err := os.CreateTemp("", "vmasnap-*")
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", l.name, err)
+	}
+	l.file, l.spooled = f, true
+	if _, err := io.Copy(f, r); err != nil {
+		l.Close()
+		return fmt.Errorf("keep %s in %s: %w", l.name, f.Name(), err)
+	}
+	return nil
+}
+
+// Close implements io.Closer.
+func (l *library) Close() error {
+	err := l.file.Close()
+	if l.spooled {
+		err = errors.Join(err, os.Remove(l.file.Name()))
+	}
+	return err
+}
+
+// parse returns the time that a flag names.
+func (l *library) parse(flag, text string) (uint64, error) {
+	t, err := l.timeline.Parse(text)
+	if err != nil {
+		return 0, usageError("--%s: %w", flag, err)
+	}
+	return t, nil
+}
+
+// between returns the Host and the records of the times that --time names.
+func (l *library) between(span string) (iter.Seq2[format.Record, error], error) {
+	from, to, err := l.timeline.ParseRange(span)
+	if err != nil {
+		return nil, usageError("--time: %w", err)
+	}
+	return func(yield func(format.Record, error) bool) {
+		if !yield(l.Host(), nil) {
+			return
+		}
+		l.Between(from, to)(yield)
+	}, nil
+}
+
+// state is a recording's at one time.
+type state struct {
+	*replay.Session
+	summary func() replay.Summary
+	when    string // in sentences: "at the end of x"
+	damage  error  // that was in the way
+}
+
+// loadAt returns the state of a recording at a time as --at names it, or at its end if that is "".
+// What stands before a damage is used, with a warning.
+func loadAt(s *streams, name, at string) (*state, error) {
+	if at == "" {
+		session, damage, err := load(s, name)
+		if err != nil {
+			return nil, err
+		}
+		return &state{session, session.Summary, "at the end of " + name, damage}, nil
+	}
+	l, err := openLibrary(s, name)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	t, err := l.parse("at", at)
+	if err != nil {
+		return nil, err
+	}
+	c, err := l.At(t)
+	return l.state(s, c, at, err)
+}
+
+// state makes a state of a cursor, and of what was in its way.
+func (l *library) state(s *streams, c *replay.Cursor, at string, damage error) (*state, error) {
+	var bad *format.FormatError
+	switch {
+	case damage == nil:
+	case c == nil || !errors.Is(damage, format.ErrTruncated) && !errors.As(damage, &bad):
+		return nil, fmt.Errorf("read %s: %w", l.name, damage)
+	default:
+		fmt.Fprintf(s.err, "vmasnap: warning: read %s: %s; what precedes is used\n", l.name, printable(damage.Error()))
+	}
+	if sum := c.Summary(); sum.Early {
+		fmt.Fprintf(s.err, "vmasnap: warning: %s: %s is before the first snapshot was complete: what it had not told of by then is not known\n", l.name, at)
+	}
+	return &state{c.Session, c.Summary, fmt.Sprintf("at %s in %s", at, l.name), damage}, nil
+}
+
+// clockText is a time for people: since the start, and by the wall clock.
+func (l *library) clockText(t uint64) string {
+	since := time.Duration(t - l.timeline.Start)
+	if wall := l.timeline.Wall(t); !wall.IsZero() {
+		return fmt.Sprintf("+%s, %s", since, wall.Format("2006-01-02 15:04:05.000 UTC"))
+	}
+	return "+" + since.String()
+}
