@@ -23,12 +23,19 @@ type Cursor struct {
 	err    error         // at which in ended
 	looked int           // so many of rec.lossy have been looked into
 	ahead  []ahead
+	marked []doubted // what foresee has marked
 }
 
 // ahead is a loss that is to come, as it had not been noticed yet.
 type ahead struct {
 	record int64 // its index in the recording
 	*format.Lost
+}
+
+// doubted is an address space, with what the records so far say of it.
+type doubted struct {
+	*AddressSpace
+	since, lostAt uint64
 }
 
 // Summary is Session.Summary of the state.
@@ -49,6 +56,10 @@ func (c *Cursor) Step(t uint64) error {
 		return fmt.Errorf("step back from %d to %d: ask the recording", c.now, t)
 	}
 	c.now = t
+	for _, m := range slices.Backward(c.marked) {
+		m.UncertainSince, m.AddressSpace.lostAt = m.since, m.lostAt
+	}
+	c.marked = c.marked[:0]
 	for c.read() && c.due() {
 		c.Apply(c.next)
 		c.next = nil
@@ -136,8 +147,14 @@ func (c *Cursor) foresee() error {
 	}
 	c.ahead = slices.DeleteFunc(c.ahead, func(a ahead) bool { return a.record <= behind })
 	for _, a := range c.ahead {
-		if a.From <= c.now {
-			c.doubt(a.Lost)
+		if a.From > c.now {
+			continue
+		}
+		for _, p := range c.procs {
+			if a.PID == 0 || a.PID == p.PID {
+				c.marked = append(c.marked, doubted{p.AddressSpace, p.UncertainSince, p.lostAt})
+				p.lose(max(a.From, 1), a.Time)
+			}
 		}
 	}
 	return nil

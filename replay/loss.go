@@ -24,29 +24,22 @@ func (l *Loss) covers(pid uint32) bool { return l.PID == 0 || l.PID == pid }
 func (s *Session) lost(r *format.Lost) {
 	s.Stats.Losses++
 	s.Stats.Lost += r.Count
-	about := s.doubt(r)
+	since := max(r.From, 1)
+	var about *AddressSpace
+	if p := s.procs[r.PID]; p != nil {
+		about = p.AddressSpace
+		about.lose(since, r.Time)
+	}
+	if r.PID == 0 {
+		about = nil
+		for _, p := range s.procs {
+			p.lose(since, r.Time)
+		}
+	}
 	if r.PID == 0 || about != nil {
 		s.excused(about, r.From)
 	}
 	s.window(Loss{PID: r.PID, From: r.From, Detected: r.Time, Reason: r.Reason, Count: r.Count, space: about})
-}
-
-// doubt marks what the loss may have changed, and returns the address space that it is about if
-// it is about one.
-func (s *Session) doubt(r *format.Lost) *AddressSpace {
-	since := max(r.From, 1)
-	if r.PID == 0 {
-		for _, p := range s.procs {
-			p.lose(since, r.Time)
-		}
-		return nil
-	}
-	p := s.procs[r.PID]
-	if p == nil {
-		return nil
-	}
-	p.lose(since, r.Time)
-	return p.AddressSpace
 }
 
 // lose marks what a loss from since on, noticed at the time now, may have changed.

@@ -24,7 +24,7 @@ func naive(records []format.Record, t uint64) *Session {
 		if over = over || !ok && r.Head().Time > t; !over {
 			s.Apply(r)
 		} else if ok && lost.From <= t {
-			s.doubt(lost)
+			s.Apply(lost)
 		}
 	}
 	return s
