@@ -24,6 +24,8 @@ type Cursor struct {
 	looked int           // so many of rec.lossy have been looked into
 	ahead  []ahead
 	marked []doubted // what foresee has marked
+
+	each func(format.Record) // is told of what has been applied; may be nil
 }
 
 // ahead is a loss that is to come, as it had not been noticed yet.
@@ -62,6 +64,9 @@ func (c *Cursor) Step(t uint64) error {
 	c.marked = c.marked[:0]
 	for c.read() && c.due() {
 		c.Apply(c.next)
+		if c.each != nil {
+			c.each(c.next)
+		}
 		c.next = nil
 	}
 	if err := c.foresee(); err != nil {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -60,27 +61,54 @@ type BuildIDRow struct {
 	Usage
 }
 
+// subject is one process of a report.
+type subject struct {
+	*Process
+	had []belongings
+}
+
+// belongings are what is, or was, mapped in one address space.
+type belongings struct {
+	space    *Space // which may be that of several processes
+	mappings iter.Seq[Mapping]
+}
+
+// subjects returns those of the state, in ascending order of pids.
+func (s *Session) subjects() iter.Seq[subject] {
+	return func(yield func(subject) bool) {
+		for p := range s.Processes() {
+			if !yield(subject{p, []belongings{{p.Space, p.Space.All()}}}) {
+				return
+			}
+		}
+	}
+}
+
 // ReportProcesses returns a row for each selected process, in ascending order of pids.
-func (s *Session) ReportProcesses(f Filter) []ProcessRow {
+func (s *Session) ReportProcesses(f Filter) []ProcessRow { return reportProcesses(s.subjects(), f) }
+
+func reportProcesses(of iter.Seq[subject], f Filter) []ProcessRow {
 	var rows []ProcessRow
 	files := make(map[*File]struct{})
-	for p := range s.Processes() {
-		if !f.Process(p) {
+	for p := range of {
+		if !f.Process(p.Process) {
 			continue
 		}
 		clear(files)
-		row := ProcessRow{Process: p}
-		for m := range p.Space.All() {
-			if !f.File(m.File) {
-				continue
-			}
-			row.Mappings++
-			row.Bytes += m.End - m.Start
-			if m.Kind&format.ContentFiles != 0 {
-				files[m.File] = struct{}{}
-			}
-			if m.File.Deleted {
-				row.Deleted++
+		row := ProcessRow{Process: p.Process}
+		for _, had := range p.had {
+			for m := range had.mappings {
+				if !f.File(m.File) {
+					continue
+				}
+				row.Mappings++
+				row.Bytes += m.End - m.Start
+				if m.Kind&format.ContentFiles != 0 {
+					files[m.File] = struct{}{}
+				}
+				if m.File.Deleted {
+					row.Deleted++
+				}
 			}
 		}
 		row.Files = len(files)
@@ -92,9 +120,11 @@ func (s *Session) ReportProcesses(f Filter) []ProcessRow {
 }
 
 // ReportFiles returns a row for each selected file, sorted by path.
-func (s *Session) ReportFiles(f Filter) []FileRow {
+func (s *Session) ReportFiles(f Filter) []FileRow { return reportFiles(s.subjects(), f) }
+
+func reportFiles(of iter.Seq[subject], f Filter) []FileRow {
 	rows := make(map[*File]*tally[FileRow])
-	s.visit(f, func(p *Process, m Mapping, first bool) {
+	visit(of, f, func(p *Process, m Mapping, first bool) {
 		t := rows[m.File]
 		if t == nil {
 			t = &tally[FileRow]{row: FileRow{File: m.File}}
@@ -117,17 +147,19 @@ func (s *Session) ReportFiles(f Filter) []FileRow {
 
 // visit calls fn for each selected mapping of each selected process, in ascending order;
 // first is false in the second and later processes of a shared address space.
-func (s *Session) visit(f Filter, fn func(p *Process, m Mapping, first bool)) {
+func visit(of iter.Seq[subject], f Filter, fn func(p *Process, m Mapping, first bool)) {
 	seen := make(map[*Space]struct{})
-	for p := range s.Processes() {
-		if !f.Process(p) {
+	for p := range of {
+		if !f.Process(p.Process) {
 			continue
 		}
-		_, again := seen[p.Space]
-		seen[p.Space] = struct{}{}
-		for m := range p.Space.All() {
-			if f.File(m.File) {
-				fn(p, m, !again)
+		for _, had := range p.had {
+			_, again := seen[had.space]
+			seen[had.space] = struct{}{}
+			for m := range had.mappings {
+				if f.File(m.File) {
+					fn(p.Process, m, !again)
+				}
 			}
 		}
 	}
@@ -141,7 +173,9 @@ func compareFiles(a, b *File) int {
 
 // ReportBuildIDs returns a row for each build ID among the selected mappings, sorted by it;
 // what has a Go build ID alone comes next, what has none last, by the reason.
-func (s *Session) ReportBuildIDs(f Filter) []BuildIDRow {
+func (s *Session) ReportBuildIDs(f Filter) []BuildIDRow { return reportBuildIDs(s.subjects(), f) }
+
+func reportBuildIDs(of iter.Seq[subject], f Filter) []BuildIDRow {
 	type key struct {
 		gnu    format.BuildID
 		goID   string
@@ -159,7 +193,7 @@ func (s *Session) ReportBuildIDs(f Filter) []BuildIDRow {
 		paths map[string]struct{}
 	}
 	rows := make(map[key]*entry)
-	s.visit(f, func(p *Process, m Mapping, first bool) {
+	visit(of, f, func(p *Process, m Mapping, first bool) {
 		k := keyOf(m.File)
 		e := rows[k]
 		if e == nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -169,13 +168,4 @@ func (l *library) state(s *streams, c *replay.Cursor, at string, damage error) (
 		fmt.Fprintf(s.err, "vmasnap: warning: %s: %s is before the first snapshot was complete: what it had not told of by then is not known\n", l.name, at)
 	}
 	return &state{c.Session, c.Summary, fmt.Sprintf("at %s in %s", at, l.name), damage}, nil
-}
-
-// clockText is a time for people: since the start, and by the wall clock.
-func (l *library) clockText(t uint64) string {
-	since := time.Duration(t - l.timeline.Start)
-	if wall := l.timeline.Wall(t); !wall.IsZero() {
-		return fmt.Sprintf("+%s, %s", since, wall.Format("2006-01-02 15:04:05.000 UTC"))
-	}
-	return "+" + since.String()
 }

@@ -23,7 +23,11 @@ func reportCommand() command {
 		summary: "sum up a recording: its health first, then what was mapped",
 		help: `Prints for each FILE (vmasnap.data) the host, how the recording was made, what is missing in
 it, and tables of processes, files and build IDs. --by limits it to some of the tables. In
-patterns * matches any run of characters, slashes included.`,
+patterns * matches any run of characters, slashes included.
+
+With --at the tables are of that time. With --time they are of all processes that lived, and of
+all that was mapped, at some time of that range, and what is summed up is the state at its end.
+` + aboutTimes,
 		setup: func(flags *pflag.FlagSet) action {
 			var r report
 			flags.StringSliceVar(&r.by, "by", []string{"process", "file", "build-id"}, "tables to print: process, file, build-id")
@@ -34,6 +38,8 @@ patterns * matches any run of characters, slashes included.`,
 			path := flags.String("path", "", "only files whose path matches this pattern")
 			flags.StringVar(&r.filter.BuildID, "build-id", "", "only files with this build ID; its beginning is enough")
 			asJSON := flags.Bool("json", false, "print one JSON document a FILE")
+			flags.StringVar(&r.at, "at", "", "the state at this `TIME` instead of at the end")
+			flags.StringVar(&r.span, "time", "", "all that was there in this `RANGE` of time, A..B")
 			strict := flags.Bool("strict", false, "exit with status 3 if a recording is incomplete")
 			r.color.declare(flags)
 			return func(_ context.Context, s *streams, args []string) error {
@@ -50,20 +56,19 @@ patterns * matches any run of characters, slashes included.`,
 				st := r.color.style(s.out)
 				damaged, incomplete := false, false
 				for i, name := range args {
-					session, damage, err := load(s, name)
+					session, sum, damage, err := r.load(s, name)
 					if err != nil {
 						return err
 					}
-					sum := session.Summary()
 					damaged = damaged || damage != nil
 					incomplete = incomplete || len(sum.Incomplete()) > 0
 					if *asJSON {
-						err = r.printJSON(out, name, session, &sum)
+						err = r.printJSON(out, name, session, sum)
 					} else {
 						if i > 0 {
 							fmt.Fprintln(out)
 						}
-						r.print(out, st, name, session, &sum)
+						r.print(out, st, name, session, sum)
 					}
 					if err = cmp.Or(err, out.Flush()); err != nil {
 						return outputError(err)
@@ -86,6 +91,8 @@ type report struct {
 	by     []string
 	sort   string
 	limit  int
+	at     string
+	span   string
 	pids   pidsFlag
 	filter replay.Filter
 	color  colorFlag
@@ -106,6 +113,9 @@ func (r *report) parse(comm, path string) error {
 	if r.limit < 0 {
 		return usageError("--limit %d: want 0 or more", r.limit)
 	}
+	if r.at != "" && r.span != "" {
+		return usageError("--at and --time: want one of them")
+	}
 	var err error
 	if comm != "" {
 		if r.filter.Comm, err = replay.ParseGlob(comm); err != nil {
@@ -121,8 +131,56 @@ func (r *report) parse(comm, path string) error {
 	return nil
 }
 
+// reported is what tables are of: the state at one time, or all that was there in a range.
+type reported interface {
+	ReportProcesses(replay.Filter) []replay.ProcessRow
+	ReportFiles(replay.Filter) []replay.FileRow
+	ReportBuildIDs(replay.Filter) []replay.BuildIDRow
+}
+
+// load reads what is to be reported, and what had been in the way, which is told.
+func (r *report) load(s *streams, name string) (of reported, sum *replay.Summary, damage, err error) {
+	if r.at == "" && r.span == "" {
+		session, damage, err := load(s, name)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		sum := session.Summary()
+		return session, &sum, damage, nil
+	}
+	l, err := openLibrary(s, name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer l.Close()
+	var c *replay.Cursor
+	if r.span != "" {
+		from, to, err := l.timeline.ParseRange(r.span)
+		if err != nil {
+			return nil, nil, nil, usageError("--time: %w", err)
+		}
+		var span *replay.Span
+		if span, damage = l.During(from, to); span != nil {
+			of, c = span, span.Cursor
+		}
+	} else {
+		at, err := l.parse("at", r.at)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		c, damage = l.Replay(at) // for what it says of all the time before
+		of = c
+	}
+	st, err := l.state(s, c, cmp.Or(r.at, r.span), damage)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	all := st.summary()
+	return of, &all, damage, nil
+}
+
 // print writes the report as text; out keeps the error.
-func (r *report) print(out *bufio.Writer, st style, name string, s *replay.Session, sum *replay.Summary) {
+func (r *report) print(out *bufio.Writer, st style, name string, s reported, sum *replay.Summary) {
 	printHead(out, st, name, sum)
 	for _, by := range r.by {
 		var t *table
@@ -161,6 +219,9 @@ func printHead(w io.Writer, st style, name string, sum *replay.Summary) {
 	line := func(label, text string) { fmt.Fprintf(w, "  %-10s %s\n", label, text) }
 	line("host", fmt.Sprintf("%s, Linux %s %s, %d CPUs", printable(h.Hostname), printable(h.Release), printable(h.Arch), h.CPUs))
 	line("time", time.Unix(0, int64(h.Clocks.Realtime)).UTC().Format("2006-01-02 15:04:05.000 UTC"))
+	if sum.At != 0 {
+		line("at", sinceStart(sum.At, h))
+	}
 	line("recorder", fmt.Sprintf("%s: %s", printable(h.Tool), printable(h.Command)))
 	line("source", fmt.Sprintf("%s, hooks %s, build IDs %s", h.Source, h.Hooks, h.BuildID))
 	line("covers", fmt.Sprint(h.Content))
@@ -209,7 +270,7 @@ func top[T any](rows []T, limit int, compare func(a, b *T) int) []T {
 	return rows
 }
 
-func (r *report) processes(s *replay.Session) (rows []replay.ProcessRow, all int) {
+func (r *report) processes(s reported) (rows []replay.ProcessRow, all int) {
 	rows = s.ReportProcesses(r.filter)
 	return top(rows, r.limit, func(a, b *replay.ProcessRow) int {
 		switch r.sort {
@@ -224,7 +285,7 @@ func (r *report) processes(s *replay.Session) (rows []replay.ProcessRow, all int
 	}), len(rows)
 }
 
-func (r *report) processTable(s *replay.Session) (*table, int) {
+func (r *report) processTable(s reported) (*table, int) {
 	rows, all := r.processes(s)
 	t := newTable(">PID", "COMM", "WALK", ">MAPPINGS", ">SIZE", ">DELETED", "EXE")
 	for _, row := range rows {
@@ -258,12 +319,12 @@ func (r *report) compareUsage(a, b *replay.Usage) int {
 	return 0
 }
 
-func (r *report) files(s *replay.Session) (rows []replay.FileRow, all int) {
+func (r *report) files(s reported) (rows []replay.FileRow, all int) {
 	rows = s.ReportFiles(r.filter) // by name
 	return top(rows, r.limit, func(a, b *replay.FileRow) int { return r.compareUsage(&a.Usage, &b.Usage) }), len(rows)
 }
 
-func (r *report) fileTable(s *replay.Session) (*table, int) {
+func (r *report) fileTable(s reported) (*table, int) {
 	rows, all := r.files(s)
 	t := newTable(">PROCESSES", ">MAPPINGS", ">SIZE", "BUILD ID", "FILE")
 	for _, row := range rows {
@@ -280,7 +341,7 @@ func (r *report) fileTable(s *replay.Session) (*table, int) {
 	return t, all
 }
 
-func (r *report) buildIDs(s *replay.Session) (rows []replay.BuildIDRow, all int) {
+func (r *report) buildIDs(s reported) (rows []replay.BuildIDRow, all int) {
 	rows = s.ReportBuildIDs(r.filter)
 	return top(rows, r.limit, func(a, b *replay.BuildIDRow) int {
 		if r.sort == "name" {
@@ -290,7 +351,7 @@ func (r *report) buildIDs(s *replay.Session) (rows []replay.BuildIDRow, all int)
 	}), len(rows)
 }
 
-func (r *report) buildIDTable(s *replay.Session) (*table, int) {
+func (r *report) buildIDTable(s reported) (*table, int) {
 	rows, all := r.buildIDs(s)
 	t := newTable("BUILD ID", "ORIGIN", ">PROCESSES", ">MAPPINGS", "FILES")
 	for _, row := range rows {

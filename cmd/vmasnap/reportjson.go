@@ -15,6 +15,7 @@ type (
 		File      string          `json:"file"`
 		FileBytes []byte          `json:"file_bytes,omitempty"`
 		Host      json.RawMessage `json:"host"`
+		At        uint64          `json:"at,omitempty"` // CLOCK_MONOTONIC ns
 		Processes map[string]int  `json:"processes_by_walk"`
 		Spaces    int             `json:"spaces"`
 		Mappings  int             `json:"mappings"`
@@ -92,9 +93,9 @@ type (
 	}
 )
 
-func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *replay.Summary) error {
+func (r *report) printJSON(w io.Writer, name string, s reported, sum *replay.Summary) error {
 	doc := reportJSON{
-		Schema: 1, Host: format.AppendJSON(nil, sum.Host), Processes: make(map[string]int),
+		Schema: 1, Host: format.AppendJSON(nil, sum.Host), At: sum.At, Processes: make(map[string]int),
 		Spaces: sum.Spaces, Mappings: sum.Mappings, Files: sum.Files, Deleted: sum.Deleted, NoBuildID: sum.NoBuildID,
 		AnonExec: sum.ExcludedAnonExec, VDSO: sum.ExcludedVDSO, Lost: sum.Stats.Lost,
 		Missing: append([]string{}, sum.Incomplete()...), Tables: make(map[string]any),
@@ -129,7 +130,7 @@ func (r *report) printJSON(w io.Writer, name string, s *replay.Session, sum *rep
 	return writeJSON(w, doc)
 }
 
-func (r *report) processesJSON(s *replay.Session) []processJSON {
+func (r *report) processesJSON(s reported) []processJSON {
 	rows, _ := r.processes(s)
 	out := make([]processJSON, len(rows))
 	for i, row := range rows {
@@ -149,7 +150,7 @@ func (r *report) processesJSON(s *replay.Session) []processJSON {
 	return out
 }
 
-func (r *report) filesJSON(s *replay.Session) []fileJSON {
+func (r *report) filesJSON(s reported) []fileJSON {
 	rows, _ := r.files(s)
 	out := make([]fileJSON, len(rows))
 	for i, row := range rows {
@@ -164,7 +165,7 @@ func (r *report) filesJSON(s *replay.Session) []fileJSON {
 	return out
 }
 
-func (r *report) buildIDsJSON(s *replay.Session) []buildIDJSON {
+func (r *report) buildIDsJSON(s reported) []buildIDJSON {
 	rows, _ := r.buildIDs(s)
 	out := make([]buildIDJSON, len(rows))
 	for i, row := range rows {
