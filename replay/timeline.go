@@ -27,17 +27,23 @@ func (r *Recording) Timeline() Timeline {
 var ErrOutside = errors.New("outside of the recording")
 
 // Parse returns the time that text names: "start", "end", "+1.5s" since the start, "-2s" before
-// the end, "50%" of the way, RFC 3339 as in "2026-11-20T18:00:00.5Z", or ns of CLOCK_MONOTONIC.
-// Where the recording does not have it the error is ErrOutside.
+// the end, "50%" of the way, RFC 3339 as in "2026-11-20T18:00:00.5Z", or CLOCK_MONOTONIC in ns or,
+// with a point as in "1234.567890", in seconds. Where the recording does not have it the error is
+// ErrOutside.
 func (l *Timeline) Parse(text string) (uint64, error) {
-	t, err := l.parse(text)
-	if err != nil {
-		return 0, fmt.Errorf("time %q: %w", text, err)
-	}
-	if t < l.Start || t > l.End {
+	t, outside, err := l.Locate(text)
+	if outside {
 		return 0, fmt.Errorf("time %q: %w, which is of %s", text, ErrOutside, l)
 	}
-	return t, nil
+	return t, err
+}
+
+// Locate is Parse for those who go on where a time is outside of the recording.
+func (l *Timeline) Locate(text string) (t uint64, outside bool, err error) {
+	if t, err = l.parse(text); err != nil {
+		return 0, false, fmt.Errorf("time %q: %w", text, err)
+	}
+	return t, t < l.Start || t > l.End, nil
 }
 
 // ParseRange returns the times that text, "A..B", names: each as Parse has it, where nothing is
@@ -88,15 +94,28 @@ func (l *Timeline) parse(text string) (uint64, error) {
 		}
 		return ns, nil
 	}
+	if s, fraction, ok := strings.Cut(text, "."); ok && digits(s) && digits(fraction) {
+		return seconds(s, fraction)
+	}
 	wall, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return 0, errors.New("want +1.5s, -2s, 50%, start, end, 2026-11-20T18:00:00Z, or ns of CLOCK_MONOTONIC")
+		return 0, errors.New("want +1.5s, -2s, 50%, start, end, 2026-11-20T18:00:00Z, or CLOCK_MONOTONIC in ns or as 1234.567890 s")
 	}
 	if l.Clocks.Realtime == 0 {
 		return 0, errors.New("the recording does not say what time of the day it was: use +1.5s, -2s or 50%")
 	}
 	ns := wall.Sub(time.Unix(0, int64(l.Clocks.Realtime)))
 	return add(l.Clocks.Monotonic, ns), nil
+}
+
+// seconds parses a time in seconds, as perf script prints it.
+func seconds(whole, fraction string) (uint64, error) {
+	s, err := strconv.ParseUint(whole, 10, 64)
+	if err != nil || s >= math.MaxUint64/1_000_000_000 || len(fraction) > 9 {
+		return 0, errors.New("want seconds of CLOCK_MONOTONIC with up to 9 digits behind the point")
+	}
+	ns, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 64)
+	return s*1_000_000_000 + ns, err
 }
 
 // relative parses a time relative to the start or the end.

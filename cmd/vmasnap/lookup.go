@@ -2,57 +2,67 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"github.com/vmasnap/vmasnap/format"
 	"github.com/vmasnap/vmasnap/replay"
 )
 
 func lookupCommand() command {
 	return command{
 		name:    "lookup",
-		args:    "[FILE] [PID:ADDR ...]",
+		args:    "[FILE] [PID:ADDR[@TIME] ...]",
 		summary: "translate addresses to file, offset and build ID",
 		help: `Answers, from the recording, what was mapped at each address: one line an address, in the
-order of the questions. Without PID:ADDR arguments it reads lines "PID:ADDR" or "PID ADDR"
-from standard input. Addresses are hexadecimal, with or without 0x. A FILE whose name has a
-colon needs a slash in front: ./a:b.
+order of the questions. Without arguments after FILE it reads questions from standard input, one
+a line: PID:ADDR, PID:ADDR@TIME, PID ADDR or PID ADDR TIME, or what --fields names. Addresses are
+hexadecimal, with or without 0x. Without TIME a question is about the end, or the time of --at. A
+FILE whose name has a colon needs a slash in front: ./a:b.
+
+perf record -a -k CLOCK_MONOTONIC's samples, for example, are asked by
+
+  perf script -F pid,time,ip -G | vmasnap lookup FILE --fields pid,time,addr
 
 ` + aboutTimes,
 		setup: func(flags *pflag.FlagSet) action {
-			asJSON := flags.Bool("json", false, "print JSON lines")
+			var l lookup
 			at := atFlag(flags)
+			fields := flags.StringSlice("fields", nil, "what the fields of a line of standard input are: pid, addr, time, or _ for one that says nothing")
+			flags.BoolVar(&l.answers.json, "json", false, "print JSON lines")
 			strict := flags.Bool("strict", false, "exit with status 3 if an answer is uncertain or a process was not walked")
 			return func(_ context.Context, s *streams, args []string) error {
 				name, questions := splitLookupArgs(args)
 				if name == "-" && len(questions) == 0 {
 					return usageError("standard input cannot be both FILE and questions: give PID:ADDR arguments")
 				}
-				session, err := loadAt(s, name, *at)
+				if err := l.parse.setFields(*fields); err != nil {
+					return err
+				}
+				err := l.open(s, name, *at)
 				if _, notHex := parseAddress(name); errors.Is(err, fs.ErrNotExist) && (notHex == nil || strings.Contains(name, ":")) {
 					return fmt.Errorf("%w (a question is PID:ADDR)", err)
 				}
 				if err != nil {
 					return err
 				}
-				out := bufio.NewWriterSize(s.out, 1<<16)
-				l := lookup{session: session.Session, out: out, json: *asJSON}
+				defer l.library.Close()
+				l.out = bufio.NewWriterSize(s.out, 1<<16)
 				if len(questions) > 0 {
 					err = l.arguments(questions)
 				} else {
 					err = l.lines(s.in)
 				}
-				if err := finish(out, err); err != nil {
+				if err := finish(l.out, err); err != nil {
 					return err
 				}
-				if session.damage != nil {
+				if l.damage != nil {
 					return told()
 				}
 				if *strict && l.doubtful > 0 {
@@ -80,153 +90,139 @@ func digits(s string) bool {
 
 // lookup answers questions from one recording.
 type lookup struct {
-	session  *replay.Session
+	library  *library
+	asker    *replay.Asker
+	at       uint64 // of questions without a time, CLOCK_MONOTONIC ns
+	parse    questions
+	answers  answers
 	out      *bufio.Writer
-	json     bool
+	streams  *streams
 	doubtful int
+	damage   error
+
+	batch []question
+	text  []byte // the answers to the batch, in the order of their times
+	line  []struct{ start, end int }
+	order []int32
 }
 
-// arguments answers each argument.
-func (l *lookup) arguments(questions []string) error {
-	for i, q := range questions {
-		pid, addr, err := parseQuestion(q)
-		if err != nil {
-			return usageError("argument %d: %w", i+1, err)
-		}
-		if err := l.answer(pid, addr); err != nil {
-			return outputError(err)
-		}
-	}
-	return nil
-}
-
-// lines answers each line of r. Whenever it has to wait for more, what is answered is
-// written, so that another program can put one question after the other.
-func (l *lookup) lines(r io.Reader) error {
-	in := bufio.NewReaderSize(r, 1<<16)
-	for n := 1; ; n++ {
-		if in.Buffered() == 0 {
-			if err := l.out.Flush(); err != nil {
-				return outputError(err)
-			}
-		}
-		line, err := in.ReadSlice('\n')
-		if len(line) == 0 && errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read standard input, line %d: %w", n, err)
-		}
-		q := strings.TrimSpace(string(line))
-		if q == "" || q[0] == '#' {
-			continue
-		}
-		pid, addr, err := parseQuestion(q)
-		if err != nil {
-			return fmt.Errorf("standard input, line %d: %w", n, err)
-		}
-		if err := l.answer(pid, addr); err != nil {
-			return outputError(err)
-		}
-	}
-}
-
-// parseQuestion parses PID:ADDR or PID ADDR.
-func parseQuestion(q string) (pid uint32, addr uint64, err error) {
-	first, second, ok := strings.Cut(q, ":")
-	if !ok {
-		f := strings.Fields(q)
-		if len(f) != 2 {
-			return 0, 0, fmt.Errorf("%q is not PID:ADDR", q)
-		}
-		first, second = f[0], f[1]
-	}
-	if pid, err = parsePID(strings.TrimSpace(first)); err != nil {
-		return 0, 0, err
-	}
-	addr, err = parseAddress(strings.TrimSpace(second))
-	return pid, addr, err
-}
-
-// answer prints the answer to one question. The error is the output's.
-func (l *lookup) answer(pid uint32, addr uint64) error {
-	a := l.session.Lookup(pid, addr)
-	if a.Uncertain || a.Miss == replay.NotWalked {
-		l.doubtful++
-	}
-	line := answerLine{PID: pid, Address: hex(addr), Uncertain: a.Uncertain}
-	if a.Miss == replay.Hit {
-		m := &a.Mapping
-		line.hit(m.File, m.Start, m.End, a.Offset, m.Perm())
-	} else {
-		line.Miss, line.Why = a.Miss.String(), a.Explain(l.session.Host)
-	}
-	return line.print(l.out, l.json)
-}
-
-// answerLine is the answer about one address, as lookup and query print it. The names of
-// its fields are those of the JSON schema in docs/format.md.
-type answerLine struct {
-	PID       uint32 `json:"pid"`
-	Address   string `json:"addr"`
-	Path      string `json:"path,omitempty"`
-	PathBytes []byte `json:"path_bytes,omitempty"` // base64, when Path is not UTF-8
-	Offset    string `json:"offset,omitempty"`     // bytes into the file
-	Start     string `json:"start,omitempty"`
-	End       string `json:"end,omitempty"`
-	Prot      string `json:"prot,omitempty"`
-	Dev       string `json:"dev,omitempty"`
-	Inode     uint64 `json:"inode,omitempty,string"`
-	BuildID   string `json:"build_id,omitempty"`
-	GoBuildID string `json:"go_build_id,omitempty"`
-	GoBytes   []byte `json:"go_build_id_bytes,omitempty"`
-	Deleted   bool   `json:"deleted,omitempty"`
-	Uncertain bool   `json:"uncertain,omitempty"`
-	Miss      string `json:"miss,omitempty"`
-	Why       string `json:"why,omitempty"`
-}
-
-// hit fills in that f is mapped at [start, end), and at offset bytes into it what was asked.
-func (a *answerLine) hit(f *replay.File, start, end, offset uint64, prot string) {
-	a.Path, a.PathBytes = jsonName(f.Path)
-	a.Offset, a.Start, a.End = hex(offset), hex(start), hex(end)
-	a.Prot, a.Dev, a.Inode = prot, format.Device(f.Major, f.Minor), f.Inode
-	a.BuildID, a.Deleted = f.BuildID.String(), f.Deleted
-	a.GoBuildID, a.GoBytes = jsonName(f.GoBuildID)
-}
-
-func (a *answerLine) print(w io.Writer, asJSON bool) error {
-	if asJSON {
-		return writeJSON(w, a)
-	}
-	if a.Miss != "" {
-		_, err := fmt.Fprintf(w, "%d:%s ? (%s)%s\n", a.PID, a.Address, a.Why, mark(a.Uncertain, " [uncertain]"))
+// open opens the recording, and looks at the time that questions are about which do not say so.
+func (l *lookup) open(s *streams, name, at string) error {
+	var err error
+	if l.library, err = openLibrary(s, name); err != nil {
 		return err
 	}
-	name := a.Path
-	if a.PathBytes != nil {
-		name = string(a.PathBytes)
+	l.streams, l.damage = s, l.library.Damage()
+	l.parse.timeline = &l.library.timeline
+	l.asker = l.library.Ask()
+	l.at = l.library.timeline.End
+	if at == "" {
+		return nil
 	}
-	if name == "" {
-		name = "[anonymous]"
+	if l.at, err = l.library.parse("at", at); err == nil {
+		var st *state
+		c, damage := l.asker.At(l.at)
+		if st, err = l.library.state(s, c, at, damage); err == nil {
+			l.damage = st.damage
+		}
 	}
-	id := ""
-	switch {
-	case a.BuildID != "":
-		id = " build_id=" + a.BuildID
-	case a.GoBuildID != "":
-		id = " go_build_id=" + printable(a.GoBuildID)
+	if err != nil {
+		l.library.Close()
 	}
-	_, err := fmt.Fprintf(w, "%d:%s %s+%s (%s-%s %s%s)%s%s\n", a.PID, a.Address, printable(name), a.Offset,
-		a.Start, a.End, a.Prot, id, mark(a.Deleted, " (deleted)"), mark(a.Uncertain, " [uncertain]"))
 	return err
 }
 
-func mark(set bool, text string) string {
-	if set {
-		return text
+// arguments answers each argument.
+func (l *lookup) arguments(args []string) error {
+	fields := l.parse.fields
+	l.parse.fields = nil
+	defer func() { l.parse.fields = fields }()
+	for i, arg := range args {
+		q, err := l.parse.parse([]byte(arg))
+		if err != nil {
+			return errors.Join(l.flush(), usageError("argument %d: %w", i+1, err))
+		}
+		l.batch = append(l.batch, q)
 	}
-	return ""
+	return l.flush()
 }
 
-func hex(n uint64) string { return fmt.Sprintf("%#x", n) }
+// flush answers the batch: in the order of the times, so that one pass over the recording is
+// enough, and prints the answers in that of the questions.
+func (l *lookup) flush() error {
+	l.text, l.line = l.text[:0], slices.Grow(l.line[:0], len(l.batch))[:len(l.batch)]
+	sorted := l.sorted()
+	if !sorted {
+		l.order = l.order[:0]
+		for i := range l.batch {
+			l.order = append(l.order, int32(i))
+		}
+		slices.SortStableFunc(l.order, func(a, b int32) int { return l.earlier(l.batch[a], l.batch[b]) })
+	}
+	for n := range l.batch {
+		i := n
+		if !sorted {
+			i = int(l.order[n])
+		}
+		start := len(l.text)
+		if err := l.answer(&l.batch[i]); err != nil {
+			return err
+		}
+		l.line[i] = struct{ start, end int }{start, len(l.text)}
+	}
+	if sorted {
+		l.out.Write(l.text)
+	} else {
+		for _, at := range l.line {
+			l.out.Write(l.text[at.start:at.end])
+		}
+	}
+	l.batch = l.batch[:0]
+	return outputError(l.out.Flush())
+}
+
+func (l *lookup) earlier(a, b question) int { return cmp.Compare(l.timeOf(&a), l.timeOf(&b)) }
+
+// sorted reports whether the batch is in the order of its times.
+func (l *lookup) sorted() bool { return slices.IsSortedFunc(l.batch, l.earlier) }
+
+// timeOf returns the time that q is about.
+func (l *lookup) timeOf(q *question) uint64 {
+	if q.time == 0 {
+		return l.at
+	}
+	return q.time
+}
+
+// answer appends the answer to q.
+func (l *lookup) answer(q *question) error {
+	line := answer{pid: q.pid, addr: q.addr, time: q.time}
+	if q.outside {
+		line.miss, line.why = "no-time", replay.ErrOutside.Error()
+		l.text = l.answers.append(l.text, &line)
+		l.doubtful++
+		return nil
+	}
+	c, err := l.asker.At(l.timeOf(q))
+	if err != nil && (l.damage == nil || c == nil) {
+		st, err := l.library.state(l.streams, c, fmt.Sprint(l.timeOf(q)), err)
+		if err != nil {
+			return err
+		}
+		l.damage = st.damage
+	}
+	a := c.Lookup(q.pid, q.addr)
+	line.uncertain = a.Uncertain
+	if a.Uncertain || a.Miss == replay.NotWalked {
+		l.doubtful++
+	}
+	if a.Miss == replay.Hit {
+		m := &a.Mapping
+		line.file = l.answers.file(m.File)
+		line.start, line.end, line.offset, line.prot = m.Start, m.End, a.Offset, m.Perm()
+	} else {
+		line.miss, line.why = a.Miss.String(), a.Explain(c.Host)
+	}
+	l.text = l.answers.append(l.text, &line)
+	return nil
+}

@@ -15,8 +15,8 @@ import (
 
 // aboutTimes is the section of the commands' help about times.
 const aboutTimes = `A time is +1.5s since the start, -2s before the end, 50%, start, end, RFC 3339 as in
-2026-11-20T18:00:00.5Z, or ns of CLOCK_MONOTONIC; a range is A..B, where nothing for A or B is
-the start or the end.`
+2026-11-20T18:00:00.5Z, or CLOCK_MONOTONIC in ns or, as 1234.567890, in seconds; a range is
+A..B, where nothing for A or B is the start or the end.`
 
 // atFlag declares --at.
 func atFlag(flags *pflag.FlagSet) *string {

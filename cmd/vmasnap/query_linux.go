@@ -68,12 +68,14 @@ func (q *query) run(addrs []uint64, source procmap.Source, mode procmap.BuildIDM
 	}
 	defer maps.Close()
 	files := procmap.NewFiles(procmap.FilesOptions{Mode: mode})
+	said := answers{json: q.json}
+	var text []byte
 	for _, addr := range addrs {
-		line := answerLine{PID: q.pid, Address: hex(addr)}
+		line := answer{pid: q.pid, addr: addr}
 		var v procmap.VMA
 		switch err := maps.Find(addr, &v); {
 		case errors.Is(err, procmap.ErrNoVMA):
-			line.Miss, line.Why = replay.NoMapping.String(), "nothing is mapped there"
+			line.miss, line.why = replay.NoMapping.String(), "nothing is mapped there"
 		case errors.Is(err, procmap.ErrGone):
 			return whyGone(p, err)
 		case err != nil:
@@ -85,9 +87,11 @@ func (q *query) run(addrs []uint64, source procmap.Source, mode procmap.BuildIDM
 				f.Path, f.Deleted = known.Path, known.Deleted
 				f.BuildID, f.GoBuildID = format.MakeBuildID(known.BuildID), known.GoBuildID
 			}
-			line.hit(&f, v.Start, v.End, addr-v.Start+v.Offset, v.Flags.String())
+			line.file = newFileText(&f)
+			line.start, line.end, line.offset, line.prot = v.Start, v.End, addr-v.Start+v.Offset, v.Flags.String()
 		}
-		if err := line.print(q.out, q.json); err != nil {
+		text = said.append(text[:0], &line)
+		if _, err := q.out.Write(text); err != nil {
 			return outputError(err)
 		}
 	}

@@ -64,3 +64,11 @@ func tally[K interface {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// mark is text that is there if set.
+func mark(set bool, text string) string {
+	if set {
+		return text
+	}
+	return ""
+}
