@@ -17,11 +17,12 @@ const (
 	NotWalked               // the process is known, but its address space is not: see Process.Status
 	NoAddresses             // a kernel thread or a zombie: it has no address space
 	NoMapping               // nothing that the recording covers is mapped there
+	TooOld                  // a History does not go back so far
 )
 
 // String returns a short name of the reason, or its number if it is none of these.
 func (m Miss) String() string {
-	return nameOf(m, "hit", "no-process", "not-walked", "no-address-space", "no-mapping")
+	return nameOf(m, "hit", "no-process", "not-walked", "no-address-space", "no-mapping", "too-old")
 }
 
 // nameOf returns the name of an enumeration's value, or its number if it has none.

@@ -31,6 +31,13 @@ type Session struct {
 	older     int    // windows of Losses from before the machine-wide snapshot under way
 	pending   comparison
 	fresh     []freshDrift
+	watch     watcher // may be nil
+}
+
+// watcher is told which process has which address space.
+type watcher interface {
+	joined(p *Process, before *AddressSpace) // before may be nil
+	left(p *Process)
 }
 
 // Stats counts what a Session has been given.
@@ -168,10 +175,14 @@ func (s *Session) introduce(c *format.Common) *Process {
 // join gives p the address space a, and takes it out of the one that it had.
 func (s *Session) join(p *Process, a *AddressSpace) {
 	a.users++
-	if p.AddressSpace != nil {
+	before := p.AddressSpace
+	if before != nil {
 		s.leave(p)
 	}
 	p.AddressSpace = a
+	if s.watch != nil {
+		s.watch.joined(p, before)
+	}
 }
 
 // leave takes p out of its address space.
@@ -186,6 +197,9 @@ func (s *Session) remove(pid uint32) {
 	if p := s.procs[pid]; p != nil {
 		s.leave(p)
 		delete(s.procs, pid)
+		if s.watch != nil {
+			s.watch.left(p)
+		}
 	}
 }
 
