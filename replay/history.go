@@ -60,7 +60,10 @@ func (h *History) Write(rec format.Record) error {
 		h.now = max(h.now, head.Time)
 	}
 	if h.since == 0 {
-		h.since = h.now
+		h.since, h.swept = h.now, h.now
+	}
+	if h.now-h.swept > max(h.keep/4, uint64(100*time.Millisecond)) {
+		h.sweep()
 	}
 	p := h.s.procs[head.PID]
 	switch r := rec.(type) {
@@ -74,20 +77,16 @@ func (h *History) Write(rec format.Record) error {
 		}
 	case *format.Process:
 		h.walk(p, r)
-		h.sweep()
 		return nil
 	}
 	h.s.Apply(rec)
-	switch r := rec.(type) {
-	case *format.Lost:
+	if r, ok := rec.(*format.Lost); ok {
 		if r.PID == 0 {
 			h.lost = append(h.lost, window{max(r.From, 1), r.Time})
 		}
 		for _, past := range h.space {
 			past.doubt(h.now)
 		}
-	case *format.SnapshotEnd:
-		h.sweep()
 	}
 	return nil
 }
@@ -145,13 +144,10 @@ func (h *History) unused(a *AddressSpace) {
 	}
 }
 
-// sweep forgets what is older than is kept, now and then.
+// sweep forgets what is older than is kept.
 func (h *History) sweep() {
-	if h.now-h.swept < max(h.keep/4, uint64(100*time.Millisecond)) || h.now < h.keep {
-		return
-	}
 	h.swept = h.now
-	oldest := h.now - h.keep
+	oldest := h.now - min(h.keep, h.now)
 	h.since = max(h.since, oldest)
 	for pid, lives := range h.lives {
 		lives = slices.DeleteFunc(lives, func(l *pastLife) bool { return l.to != 0 && l.to < oldest })

@@ -86,11 +86,6 @@ func TestHistoryForgets(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if i%1000 == 0 {
-			if err := h.Write(&format.SnapshotEnd{Common: format.Common{Time: now, PID: 1}}); err != nil {
-				t.Fatal(err)
-			}
-		}
 	}
 	changes, lives := 0, 0
 	for _, past := range h.space {
