@@ -56,7 +56,7 @@ type action func(ctx context.Context, s *streams, args []string) error
 func commands() []command {
 	return []command{
 		recordCommand(), reportCommand(), scriptCommand(), mapsCommand(), lookupCommand(),
-		queryCommand(), checkCommand(), doctorCommand(), versionCommand(),
+		staleCommand(), queryCommand(), checkCommand(), doctorCommand(), versionCommand(),
 	}
 }
 
