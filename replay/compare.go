@@ -88,9 +88,7 @@ func judge(a, b *Mapping, addr uint64) (v Verdict, same bool) {
 	switch {
 	case fa == fb:
 		return 0, true
-	case fa.Major != fb.Major || fa.Minor != fb.Minor || fa.Inode != fb.Inode,
-		fa.HasGeneration && fb.HasGeneration && fa.Generation != fb.Generation,
-		!fa.BuildID.IsZero() && !fb.BuildID.IsZero() && fa.BuildID != fb.BuildID:
+	case !fa.is(fb):
 		return Differs, false
 	case fa.Path != fb.Path || fa.Deleted != fb.Deleted:
 		return Renamed, false

@@ -69,6 +69,14 @@ func (p *Process) ExeDeleted() bool {
 	return w != nil && w.ExeDeleted
 }
 
+// Cgroup returns the control group, as the last walk found it; "" = unknown.
+func (p *Process) Cgroup() string {
+	if p.Walk == nil {
+		return ""
+	}
+	return p.Walk.Cgroup
+}
+
 // Followed reports whether the address space is known from live statements alone: the
 // process was born, or has executed its program, since the last snapshot.
 func (p *Process) Followed() bool { return p.Known && p.walk() == nil }
