@@ -1,11 +1,6 @@
 package replay
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/vmasnap/vmasnap/format"
-)
+import "github.com/vmasnap/vmasnap/format"
 
 // DiffOptions says what counts as a difference. The zero value compares everything but addresses.
 type DiffOptions struct {
@@ -257,25 +252,3 @@ func executed(p, q *Process, was, now []*belonging) bool {
 
 // otherNames reports whether the executables are known by name, and not the same.
 func otherNames(p, q *Process) bool { return p.Exe != "" && q.Exe != "" && p.Exe != q.Exe }
-
-// withMemory returns the processes that have an address space, or may have, in ascending order of
-// pids.
-func withMemory(s *Session) []*Process {
-	var out []*Process
-	for p := range s.Processes() {
-		switch p.Status() {
-		case format.WalkKernelThread, format.WalkZombie:
-		default:
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// byAge orders processes by start time, then by pid.
-func byAge(a, b *Process) int {
-	return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.PID, b.PID))
-}
-
-// aged returns processes in that order.
-func aged(of []*Process) []*Process { return slices.SortedFunc(slices.Values(of), byAge) }

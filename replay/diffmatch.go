@@ -1,10 +1,33 @@
 package replay
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/vmasnap/vmasnap/format"
 )
+
+// withMemory returns the processes that have an address space, or may have, in ascending order of
+// pids.
+func withMemory(s *Session) []*Process {
+	var out []*Process
+	for p := range s.Processes() {
+		switch p.Status() {
+		case format.WalkKernelThread, format.WalkZombie:
+		default:
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// byAge orders processes by start time, then by pid.
+func byAge(a, b *Process) int {
+	return cmp.Or(cmp.Compare(a.StartTime, b.StartTime), cmp.Compare(a.PID, b.PID))
+}
+
+// aged returns processes in that order.
+func aged(of []*Process) []*Process { return slices.SortedFunc(slices.Values(of), byAge) }
 
 // matchPIDs finds for each process of was the same one among now: same number, same start time.
 // Where one of the start times is unknown the number will do.

@@ -129,6 +129,25 @@ func ExampleCompare() {
 	// 43 secret: cannot be compared
 }
 
+// What has become of a machine? Where its processes map what is no difference.
+func ExampleDiffSessions() {
+	d := replay.DiffSessions(load(record(before)), load(record(after)), replay.DiffOptions{})
+	for _, p := range d.Gone {
+		fmt.Printf("%d %s: gone\n", p.PID, p.Comm)
+	}
+	for _, p := range d.Changed {
+		for _, f := range p.Files {
+			fmt.Printf("%d %s: %s %s\n", p.A.PID, p.A.Comm, f.Changes, f.Path())
+		}
+	}
+	fmt.Println("the same:", d.Same(), "complete:", d.Complete())
+	// Output:
+	// 43 secret: gone
+	// 42 server: unloaded /opt/plugin.so
+	// 42 server: loaded /opt/plugin2.so
+	// the same: false complete: true
+}
+
 // Which files have to be there to make symbols of the samples, and what is unknown?
 func ExampleSession_ReportFiles() {
 	session := load(record(before))

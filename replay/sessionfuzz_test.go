@@ -105,6 +105,15 @@ func askEverything(t *testing.T, s *Session, addrs []uint64) {
 		}
 		before = p.Space
 	}
+	if d := DiffSessions(s, s, DiffOptions{Addresses: true}); !d.Same() {
+		t.Fatalf("the state differs from itself: %s", diffText(d))
+	}
+	empty := NewSession()
+	mirrored(t, s, empty, DiffOptions{})
+	d := DiffSessions(s, empty, DiffOptions{})
+	d.Files()
+	d.BuildIDs()
+	d.Cgroups()
 	rows := 0
 	for _, r := range s.ReportProcesses(Filter{}) {
 		rows += r.Mappings
