@@ -21,7 +21,7 @@ type Diff struct {
 	// SameBoot says that both are of one boot of one machine, so that devices and inodes mean the
 	// same; SamePIDs that pids do too, so that processes were matched by pid and start time.
 	SameBoot, SamePIDs bool
-	// Content is what was compared: the kinds of mappings that both recordings cover. 0 = all.
+	// Content is what was compared: the kinds of mappings that both recordings cover.
 	Content format.Content
 
 	Gone []*Process // of a, in ascending order of pids
@@ -138,10 +138,16 @@ func newDiffer(a, b *Session, o DiffOptions) *differ {
 		addresses: o.Addresses, done: make(map[[2]*Space]compared),
 	}
 	d.SamePIDs = d.SameBoot && samePIDs(a.Host, b.Host)
-	if a.Host != nil && b.Host != nil {
-		d.Content = a.Host.Content & b.Host.Content
-	}
+	d.Content = content(a.Host) & content(b.Host)
 	return d
+}
+
+// content returns what a recording covers: if it does not say, everything.
+func content(h *format.Host) format.Content {
+	if h == nil || h.Content == 0 {
+		return format.ContentFiles | format.ContentAnonExec | format.ContentVDSO
+	}
+	return h.Content
 }
 
 // alone takes up a process that only one side has.
@@ -167,7 +173,7 @@ func (d *differ) mapsSelected(p *Process) bool {
 }
 
 // covers reports whether both sides would have recorded m.
-func (d *Diff) covers(m *Mapping) bool { return m.Kind == 0 || d.Content == 0 || m.Kind&d.Content != 0 }
+func (d *Diff) covers(m *Mapping) bool { return m.Kind == 0 || m.Kind&d.Content != 0 }
 
 // pair compares two processes.
 func (d *differ) pair(p, q *Process) {

@@ -127,3 +127,18 @@ func (p *pidsFlag) Set(s string) error {
 
 // Type implements pflag.Value.
 func (p *pidsFlag) Type() string { return "pid,..." }
+
+// parseFilter parses --comm and --path.
+func parseFilter(comm, path string) (f replay.Filter, err error) {
+	if comm != "" {
+		if f.Comm, err = replay.ParseGlob(comm); err != nil {
+			return f, usageError("--comm: %w", err)
+		}
+	}
+	if path != "" {
+		if f.Path, err = replay.ParseGlob(path); err != nil {
+			return f, usageError("--path: %w", err)
+		}
+	}
+	return f, nil
+}

@@ -19,6 +19,21 @@ func jsonName(name string) (text string, exact []byte) {
 	return string([]rune(name)), []byte(name) // one U+FFFD for each bad byte
 }
 
+// jsonNames is jsonName of several names: the bytes are those of all, if one is not UTF-8.
+func jsonNames(names []string) (texts []string, exact [][]byte) {
+	lossy := false
+	for _, name := range names {
+		text, raw := jsonName(name)
+		lossy = lossy || raw != nil
+		texts = append(texts, text)
+		exact = append(exact, []byte(name))
+	}
+	if !lossy {
+		exact = nil
+	}
+	return texts, exact
+}
+
 // writeJSON writes v as one line, with the conventions of docs/format.md. What encoding/json
 // leaves as it is, but a terminal would obey or not show, is escaped too: outside of strings
 // it cannot occur.

@@ -55,8 +55,8 @@ type action func(ctx context.Context, s *streams, args []string) error
 // commands is the table, in the order of the help text.
 func commands() []command {
 	return []command{
-		recordCommand(), reportCommand(), scriptCommand(), mapsCommand(), lookupCommand(),
-		staleCommand(), queryCommand(), checkCommand(), doctorCommand(), versionCommand(),
+		recordCommand(), reportCommand(), diffCommand(), scriptCommand(), mapsCommand(),
+		lookupCommand(), staleCommand(), queryCommand(), checkCommand(), doctorCommand(), versionCommand(),
 	}
 }
 

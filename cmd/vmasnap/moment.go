@@ -146,6 +146,11 @@ func loadAt(s *streams, name, at string) (*state, error) {
 		return nil, err
 	}
 	defer l.Close()
+	return l.at(s, at)
+}
+
+// at returns the state at a time as --at names it.
+func (l *library) at(s *streams, at string) (*state, error) {
 	t, err := l.parse("at", at)
 	if err != nil {
 		return nil, err

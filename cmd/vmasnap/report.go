@@ -116,19 +116,10 @@ func (r *report) parse(comm, path string) error {
 	if r.at != "" && r.span != "" {
 		return usageError("--at and --time: want one of them")
 	}
-	var err error
-	if comm != "" {
-		if r.filter.Comm, err = replay.ParseGlob(comm); err != nil {
-			return usageError("--comm: %w", err)
-		}
-	}
-	if path != "" {
-		if r.filter.Path, err = replay.ParseGlob(path); err != nil {
-			return usageError("--path: %w", err)
-		}
-	}
-	r.filter.PIDs = r.pids
-	return nil
+	f, err := parseFilter(comm, path)
+	f.BuildID, f.PIDs = r.filter.BuildID, r.pids
+	r.filter = f
+	return err
 }
 
 // reported is what tables are of: the state at one time, or all that was there in a range.

@@ -172,16 +172,7 @@ func (r *report) buildIDsJSON(s reported) []buildIDJSON {
 		j := buildIDJSON{BuildID: row.BuildID.String(), Origin: row.Origin.String(),
 			Processes: row.Processes, Mappings: row.Mappings, Bytes: row.Bytes}
 		j.GoBuildID, j.GoBytes = jsonName(row.GoBuildID)
-		lossy := false
-		for _, p := range row.Paths {
-			text, exact := jsonName(p)
-			lossy = lossy || exact != nil
-			j.Paths = append(j.Paths, text)
-			j.PathBytes = append(j.PathBytes, []byte(p))
-		}
-		if !lossy {
-			j.PathBytes = nil
-		}
+		j.Paths, j.PathBytes = jsonNames(row.Paths)
 		out[i] = j
 	}
 	return out
