@@ -15,6 +15,12 @@
 // says what is so; Session.Losses keeps the windows of time. Where nothing was lost a later
 // walk must find what was known: Stats.Drift counts what it did not.
 //
+// # Differences
+//
+// Compare says how two address spaces differ, address by address. DiffSessions says what has become
+// of a machine, or how one machine differs from another: it matches processes and files first, so
+// that where they are mapped makes no difference. What cannot be known is part of the answer.
+//
 // # Memory
 //
 // A Session holds the state, not the records: 63 bytes for a mapping that a walk stated, 72
