@@ -238,23 +238,3 @@ func (d *differ) count(r *ProcessDiff) {
 		countFiles(s.Files, r.Files)
 	}
 }
-
-// executed reports whether a process runs another program than before: its executable is another
-// file. One that was renamed meanwhile is not.
-func executed(p, q *Process, was, now []*belonging) bool {
-	exe := func(of []*belonging, path string) *File {
-		for _, f := range of {
-			if path != "" && f.Path == path && f.Inode != 0 {
-				return &f.File
-			}
-		}
-		return nil
-	}
-	if f, g := exe(was, p.Exe), exe(now, q.Exe); f != nil && g != nil {
-		return !f.is(g)
-	}
-	return otherNames(p, q)
-}
-
-// otherNames reports whether the executables are known by name, and not the same.
-func otherNames(p, q *Process) bool { return p.Exe != "" && q.Exe != "" && p.Exe != q.Exe }

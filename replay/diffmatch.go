@@ -64,6 +64,26 @@ func matchNames(was, now []*Process) map[*Process]*Process {
 	return pairs
 }
 
+// executed reports whether a process runs another program than before: its executable is another
+// file. One that was renamed meanwhile is not.
+func executed(p, q *Process, was, now []*belonging) bool {
+	exe := func(of []*belonging, path string) *File {
+		for _, f := range of {
+			if path != "" && f.Path == path && f.Inode != 0 {
+				return &f.File
+			}
+		}
+		return nil
+	}
+	if f, g := exe(was, p.Exe), exe(now, q.Exe); f != nil && g != nil {
+		return !f.is(g)
+	}
+	return otherNames(p, q)
+}
+
+// otherNames reports whether the executables are known by name, and not the same.
+func otherNames(p, q *Process) bool { return p.Exe != "" && q.Exe != "" && p.Exe != q.Exe }
+
 // sameBoot reports whether two recordings are of one boot of one machine: by the boot ID, or, where
 // one has none, by the name and the time of the boot, which two readings of the clocks give up to a
 // second. Without any of that, they are.
