@@ -148,13 +148,13 @@ func look(disk Disk, p *Process, file *File) *StaleFile {
 	case err != nil:
 		r.Staleness, r.Err = NotCompared, err
 	default:
-		r.Staleness, r.Unproven = compareBuilds(file, now)
+		r.Staleness, r.Unproven = againstDisk(file, now)
 	}
 	return r
 }
 
-// compareBuilds compares a mapped file with the one that is at its path.
-func compareBuilds(file *File, now OnDisk) (s Staleness, unproven bool) {
+// againstDisk compares a mapped file with the one that is at its path.
+func againstDisk(file *File, now OnDisk) (s Staleness, unproven bool) {
 	other := file.Deleted || now.Inode != 0 && file.Inode != 0 && now.Inode != file.Inode
 	change := Overwritten
 	if other {

@@ -72,3 +72,6 @@ func mark(set bool, text string) string {
 	}
 	return ""
 }
+
+// hex is how addresses and offsets are written.
+func hex(n uint64) string { return string(appendHex(nil, n)) }
