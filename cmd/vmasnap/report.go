@@ -27,7 +27,10 @@ patterns * matches any run of characters, slashes included.
 
 With --at the tables are of that time. With --time they are of all processes that lived, and of
 all that was mapped, at some time of that range, and what is summed up is the state at its end.
-` + aboutTimes,
+` + aboutTimes + `
+
+With --across there is one report of all FILEs: which builds of the files of --path or --build-id
+there are, on which hosts, and which processes have them mapped.`,
 		setup: func(flags *pflag.FlagSet) action {
 			var r report
 			flags.StringSliceVar(&r.by, "by", []string{"process", "file", "build-id"}, "tables to print: process, file, build-id")
@@ -38,6 +41,7 @@ all that was mapped, at some time of that range, and what is summed up is the st
 			path := flags.String("path", "", "only files whose path matches this pattern")
 			flags.StringVar(&r.filter.BuildID, "build-id", "", "only files with this build ID; its beginning is enough")
 			asJSON := flags.Bool("json", false, "print one JSON document a FILE")
+			across := flags.Bool("across", false, "one report of all FILEs: which builds exist, and who maps them")
 			flags.StringVar(&r.at, "at", "", "the state at this `TIME` instead of at the end")
 			flags.StringVar(&r.span, "time", "", "all that was there in this `RANGE` of time, A..B")
 			strict := flags.Bool("strict", false, "exit with status 3 if a recording is incomplete")
@@ -54,6 +58,9 @@ all that was mapped, at some time of that range, and what is summed up is the st
 				}
 				out := bufio.NewWriter(s.out)
 				st := r.color.style(s.out)
+				if *across {
+					return finish(out, r.across(s, out, st, args, *asJSON, *strict))
+				}
 				damaged, incomplete := false, false
 				for i, name := range args {
 					session, sum, damage, err := r.load(s, name)

@@ -142,7 +142,7 @@ func (c *stale) print(out *bufio.Writer, st style, r *replay.StaleReport) {
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s files compared: %s; %s run stale code\n", count(r.Compared), tally(counts), processWord(len(processes)))
+	fmt.Fprintf(out, "%s files compared: %s; %s run stale code\n", count(r.Compared), tally(counts), plural(len(processes), "process"))
 	for _, line := range weaknesses(r, counts) {
 		fmt.Fprintf(out, "%s\n", st.warn(line))
 	}
@@ -158,16 +158,9 @@ func weaknesses(r *replay.StaleReport, counts map[replay.Staleness]int) []string
 		out = append(out, fmt.Sprintf("%s files could not be looked at; --all lists them", count(n)))
 	}
 	if n := len(r.Unknown); n > 0 {
-		out = append(out, "of "+processWord(n)+" it is not known, or not certain, what is mapped: there may be more")
+		out = append(out, "of "+plural(n, "process")+" it is not known, or not certain, what is mapped: there may be more")
 	}
 	return append(out, "what interpreters read (scripts, byte code) is not mapped executable and not compared")
-}
-
-func processWord(n int) string {
-	if n == 1 {
-		return "1 process"
-	}
-	return count(n) + " processes"
 }
 
 func (c *stale) byFile(r *replay.StaleReport) *table {

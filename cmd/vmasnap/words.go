@@ -75,3 +75,15 @@ func mark(set bool, text string) string {
 
 // hex is how addresses and offsets are written.
 func hex(n uint64) string { return string(appendHex(nil, n)) }
+
+// plural is a number of things: 1 process, 2 processes.
+func plural(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return count(n) + " " + thing
+}
