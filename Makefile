@@ -50,7 +50,7 @@ lint:
 
 # A recording is read on a laptop. vet compiles the tests too; several packages at once build
 # without leaving anything behind.
-READERS = ./format ./replay ./procmap ./cmd/vmasnap
+READERS = ./format ./replay ./replay/symbols ./procmap ./cmd/vmasnap
 cross:
 	GOOS=darwin GOARCH=arm64 $(GO) build $(READERS) && GOOS=darwin GOARCH=arm64 $(GO) vet $(READERS)
 	GOOS=windows GOARCH=amd64 $(GO) build $(READERS) && GOOS=windows GOARCH=amd64 $(GO) vet $(READERS)

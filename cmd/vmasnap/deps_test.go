@@ -12,11 +12,12 @@ const module = "github.com/vmasnap/vmasnap/"
 
 // allowed is docs/architecture.md: who may import whom. The command may import everybody.
 var allowed = map[string][]string{
-	"procmap":  {"golang.org/x/sys/unix"},
-	"bpfmmap":  {"github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/cilium/ebpf/btf", "github.com/cilium/ebpf/link", "github.com/cilium/ebpf/ringbuf", "golang.org/x/sys/unix"},
-	"format":   {"github.com/klauspost/compress/zstd"},
-	"replay":   {module + "format"},
-	"recorder": {module + "procmap", module + "bpfmmap", module + "format", "golang.org/x/sys/unix"},
+	"procmap":        {"golang.org/x/sys/unix"},
+	"bpfmmap":        {"github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/cilium/ebpf/btf", "github.com/cilium/ebpf/link", "github.com/cilium/ebpf/ringbuf", "golang.org/x/sys/unix"},
+	"format":         {"github.com/klauspost/compress/zstd"},
+	"replay":         {module + "format"},
+	"replay/symbols": {module + "format", module + "procmap", "github.com/ianlancetaylor/demangle"},
+	"recorder":       {module + "procmap", module + "bpfmmap", module + "format", "golang.org/x/sys/unix"},
 }
 
 // TestImportRules holds the packages to it. Test files are free.
