@@ -87,4 +87,3 @@ func (m *image) textAt(addr uint64) (span, bool) {
 	}
 	return m.text[i], true
 }
-
