@@ -20,6 +20,8 @@ import (
 	"github.com/vmasnap/vmasnap/replay/symbols"
 )
 
+var zeroID format.BuildID
+
 // recorded returns what a recording would say of a file.
 func recorded(t testing.TB, path string) symbols.File {
 	t.Helper()
