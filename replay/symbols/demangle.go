@@ -7,8 +7,9 @@ import (
 	"github.com/ianlancetaylor/demangle"
 )
 
-// maxMangled is the longest name that is demangled, in bytes: the demangler recurses.
-const maxMangled = 16 << 10
+// maxMangled is the longest name that is demangled, in bytes: the demangler recurses, and
+// takes time that is quadratic in the length of a hostile one.
+const maxMangled = 8 << 10
 
 // demangled keeps the names of a list that were asked for, by their offset.
 type demangled struct {

@@ -19,7 +19,7 @@
 // at most 4,096 program headers, 65,536 sections, 8 Mi symbols and 256 MiB of strings for each
 // symbol table, and 256 MiB of pclntab are read, and never more than the file has. A table
 // beyond these bounds is taken for damaged. Names longer than 64 KiB are left out, and those
-// longer than 16 KiB are not demangled.
+// longer than 8 KiB are not demangled.
 //
 // # Memory
 //

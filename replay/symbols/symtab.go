@@ -28,7 +28,7 @@ func (m *image) readSymbols(kind elf.SectionType, source Source, better []*list)
 	if l.names, err = m.stringTable(s.link); err != nil {
 		return nil, fmt.Errorf("%s: %w", source, err)
 	}
-	r := bufio.NewReaderSize(io.NewSectionReader(m.r, int64(s.off), int64(s.size)), 64<<10)
+	r := bufio.NewReaderSize(io.NewSectionReader(m.r, int64(s.off), int64(s.size)), int(min(s.size, 64<<10)))
 	b := make([]byte, size)
 	for i := range n {
 		if _, err := io.ReadFull(r, b); err != nil {
