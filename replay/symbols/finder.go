@@ -76,7 +76,7 @@ func (f *Finder) Open(file File) (*Table, error) {
 	if t == nil && err == nil {
 		t, err = f.open(file, id)
 	}
-	if err != nil {
+	if t == nil {
 		return nil, err
 	}
 	return t, nil
