@@ -11,7 +11,7 @@ all: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o vmasnap ./cmd/vmasnap
 
-# Packages that the tests use: a C compiler, zstd, python3; and perf, for bench-peers.
+# Packages that the tests use: C and C++ compilers, zstd, python3; and perf, for bench-peers.
 setup:
 	.ci/setup
 

@@ -13,8 +13,8 @@ const maxMangled = 8 << 10
 
 // demangled keeps the names of a list that were asked for, by their offset.
 type demangled struct {
-	mu    sync.RWMutex
-	names map[uint32]string
+	mu       sync.RWMutex
+	byOffset map[uint32]string
 }
 
 // name returns the name of a function as its source has it: C++ and Rust demangled as nm -C
@@ -25,7 +25,7 @@ func (l *list) name(e entry) string {
 		return raw
 	}
 	l.mu.RLock()
-	name, ok := l.demangled.names[e.name]
+	name, ok := l.byOffset[e.name]
 	l.mu.RUnlock()
 	if ok {
 		return name
@@ -33,10 +33,10 @@ func (l *list) name(e entry) string {
 	name = demangleName(raw)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.demangled.names == nil {
-		l.demangled.names = map[uint32]string{}
+	if l.byOffset == nil {
+		l.byOffset = map[uint32]string{}
 	}
-	l.demangled.names[e.name] = name
+	l.byOffset[e.name] = name
 	return name
 }
 
