@@ -1,7 +1,6 @@
 package symbols
 
 import (
-	"bytes"
 	"debug/elf"
 	"errors"
 	"io/fs"
@@ -110,7 +109,7 @@ func (s *searcher) verify(f *os.File, size int64) bool {
 		return true
 	}
 	gnu, goID, err := procmap.ReadBuildIDs(f, size)
-	switch id := format.MakeBuildID(bytes.Clone(gnu)); {
+	switch id := format.MakeBuildID(gnu); {
 	case !s.file.BuildID.IsZero() && id == s.file.BuildID:
 		return true
 	case s.file.BuildID.IsZero() && goID == s.file.GoBuildID:
