@@ -24,6 +24,10 @@ type answer struct {
 	offset uint64 // into the file
 	prot   string // as in /proc/PID/maps
 
+	function string // with --symbols: the function there, and
+	into     uint64 // how many bytes the address is into it
+	nameless string // why there is none
+
 	miss, why string // with no answer
 }
 
@@ -132,6 +136,16 @@ func (a *answer) appendText(dst []byte) []byte {
 		dst = append(dst, f.name...)
 		dst = append(dst, '+')
 		dst = appendHex(dst, a.offset)
+		if a.function != "" {
+			dst = append(dst, ' ')
+			dst = append(dst, a.function...)
+			dst = append(dst, '+')
+			dst = appendHex(dst, a.into)
+		} else if a.nameless != "" {
+			dst = append(dst, " ["...)
+			dst = append(dst, a.nameless...)
+			dst = append(dst, ']')
+		}
 		dst = append(dst, " ("...)
 		dst = appendHex(dst, a.start)
 		dst = append(dst, '-')
@@ -174,6 +188,14 @@ func (a *answer) appendJSON(dst []byte) []byte {
 		dst = append(dst, `",`...)
 		dst = append(dst, f.jsonIDs...)
 		dst = dst[:len(dst)-1]
+		if a.function != "" {
+			dst = append(dst, `,"function":`...)
+			dst = appendJSONString(dst, a.function)
+			dst = appendHexMember(dst, "function_offset", a.into)
+		} else if a.nameless != "" {
+			dst = append(dst, `,"no_function":`...)
+			dst = appendJSONString(dst, a.nameless)
+		}
 		if f.deleted {
 			dst = append(dst, `,"deleted":true`...)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/vmasnap/vmasnap/replay"
+	"github.com/vmasnap/vmasnap/replay/symbols"
 )
 
 func lookupCommand() command {
@@ -30,11 +31,20 @@ perf record -a -k CLOCK_MONOTONIC's samples, for example, are asked by
 
   perf script -F pid,time,ip -G | vmasnap lookup FILE --fields pid,time,addr
 
-` + aboutTimes,
+` + aboutTimes + `
+
+--symbols adds the function and how far into it the address is, from the symbol table of the file
+with the recorded build ID: at its path, below --root, in --debug-dir, in /usr/lib/debug and in
+the cache of debuginfod's clients. A file with another build ID is never used; that is said.`,
 		setup: func(flags *pflag.FlagSet) action {
 			var l lookup
 			at := atFlag(flags)
 			fields := flags.StringSlice("fields", nil, "what the fields of a line of standard input are: pid, addr, time, or _ for one that says nothing")
+			var find symbols.Options
+			wantSymbols := flags.Bool("symbols", false, "add functions")
+			flags.StringSliceVar(&find.Roots, "root", nil, "look for the files of --symbols below this `DIR` first, such as a mounted image")
+			flags.StringSliceVar(&find.Dirs, "debug-dir", nil, "look for them in this `DIR` too: .build-id/xx/yyyy.debug, xx/yyyy.debug, or by name")
+			flags.BoolVar(&find.RawNames, "raw-names", false, "leave names of C++ and Rust functions mangled")
 			flags.BoolVar(&l.answers.json, "json", false, "print JSON lines")
 			strict := flags.Bool("strict", false, "exit with status 3 if an answer is uncertain or a process was not walked")
 			return func(_ context.Context, s *streams, args []string) error {
@@ -44,6 +54,12 @@ perf record -a -k CLOCK_MONOTONIC's samples, for example, are asked by
 				}
 				if err := l.parse.setFields(*fields); err != nil {
 					return err
+				}
+				if *wantSymbols {
+					find.SkipRecorded = len(find.Roots) > 0 // it is of another machine
+					l.functions = newFunctions(find, s.err)
+				} else if len(find.Roots)+len(find.Dirs) > 0 || find.RawNames {
+					return usageError("--root, --debug-dir and --raw-names go with --symbols")
 				}
 				err := l.open(s, name, *at)
 				if _, notHex := parseAddress(name); errors.Is(err, fs.ErrNotExist) && (notHex == nil || strings.Contains(name, ":")) {
@@ -90,15 +106,17 @@ func digits(s string) bool {
 
 // lookup answers questions from one recording.
 type lookup struct {
-	library  *library
-	asker    *replay.Asker
-	at       uint64 // of questions without a time, CLOCK_MONOTONIC ns
-	parse    questions
-	answers  answers
-	out      *bufio.Writer
-	streams  *streams
-	doubtful int
-	damage   error
+	library *library
+	asker   *replay.Asker
+	at      uint64 // of questions without a time, CLOCK_MONOTONIC ns
+	parse   questions
+	answers answers
+
+	functions *functions // nil without --symbols
+	out       *bufio.Writer
+	streams   *streams
+	doubtful  int
+	damage    error
 
 	batch []question
 	text  []byte // the answers to the batch, in the order of their times
@@ -220,6 +238,9 @@ func (l *lookup) answer(q *question) error {
 		m := &a.Mapping
 		line.file = l.answers.file(m.File)
 		line.start, line.end, line.offset, line.prot = m.Start, m.End, a.Offset, m.Perm()
+		if l.functions != nil {
+			l.functions.find(&line, m.File)
+		}
 	} else {
 		line.miss, line.why = a.Miss.String(), a.Explain(c.Host)
 	}
