@@ -30,7 +30,7 @@ bpf:
 
 # One package after the other: their tests record the whole machine, the others' tests with it.
 # Some make more events than a recorder with the race detector can take in: they run without.
-FAST = ^(TestConverge|TestHistory|TestWitness|TestShortLived)$$
+FAST = ^(TestConverge|TestHistory|TestMoments|TestWitness|TestShortLived)$$
 unit:
 	$(GO) build -race ./...
 	$(GO) test -race -p 1 -timeout 20m -skip '$(FAST)' ./...

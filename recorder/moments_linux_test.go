@@ -20,14 +20,14 @@ import (
 // beginning does.
 func TestMoments(t *testing.T) {
 	for name, o := range map[string]order{
-		"keyframes": {Keyframe: 300 * time.Millisecond},
-		"losses":    {Keyframe: 300 * time.Millisecond, RingSize: 256 << 10},
+		"keyframes": {Keyframe: 100 * time.Millisecond},
+		"losses":    {Keyframe: 100 * time.Millisecond, RingSize: 256 << 10},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr := startTrouble(t, "--seed", "7", "--procs", "20", "--threads", "2", "--rest", "20")
+			tr := startTrouble(t, "--seed", "7", "--procs", "8", "--threads", "2")
 			r := startRecording(t, tr, o)
 			r.await("walk")
-			time.Sleep(3 * time.Second)
+			time.Sleep(400 * time.Millisecond)
 			r.stop()
 			r.check()
 			tr.End()

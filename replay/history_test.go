@@ -10,9 +10,9 @@ import (
 	"github.com/vmasnap/vmasnap/format"
 )
 
-// TestHistory asks, while random machines are recorded, what was so some time ago. It must be what
+// TestHistoryPast asks, while random machines are recorded, what was so some time ago. It must be what
 // a Session says that was given the records up to then.
-func TestHistory(t *testing.T) {
+func TestHistoryPast(t *testing.T) {
 	asked, hits, doubts := 0, 0, 0
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 3))

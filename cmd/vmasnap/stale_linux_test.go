@@ -17,9 +17,8 @@ import (
 
 // runner is a process that executes a program with a library, both in a directory of its own.
 type runner struct {
-	t       *testing.T
-	dir     string
-	version int
+	t   *testing.T
+	dir string
 	*testproc.Process
 }
 
