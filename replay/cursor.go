@@ -25,7 +25,7 @@ type Cursor struct {
 	ahead  []ahead
 	marked []doubted // what foresee has marked
 
-	each func(format.Record) // is told of what has been applied; may be nil
+	apply func(format.Record) // instead of Session.Apply, by those who look on; may be nil
 }
 
 // ahead is a loss that is to come, as it had not been noticed yet.
@@ -63,9 +63,10 @@ func (c *Cursor) Step(t uint64) error {
 	}
 	c.marked = c.marked[:0]
 	for c.read() && c.due() {
-		c.Apply(c.next)
-		if c.each != nil {
-			c.each(c.next)
+		if c.apply != nil {
+			c.apply(c.next)
+		} else {
+			c.Apply(c.next)
 		}
 		c.next = nil
 	}

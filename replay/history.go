@@ -24,7 +24,7 @@ type History struct {
 	lives map[uint32][]*pastLife
 	of    map[*Process]*pastLife
 	space map[*AddressSpace]*pastSpace // those in use
-	lost  []window                     // from when on a loss may have been to when it was noticed
+	lost  doubts                       // from when on a loss may have been to when it was noticed
 }
 
 // pastLife is a process, and which address spaces it had.
@@ -82,7 +82,7 @@ func (h *History) Write(rec format.Record) error {
 	h.s.Apply(rec)
 	if r, ok := rec.(*format.Lost); ok {
 		if r.PID == 0 {
-			h.lost = append(h.lost, window{max(r.From, 1), r.Time})
+			h.lost = append(h.lost, Window{max(r.From, 1), r.Time})
 		}
 		for _, past := range h.space {
 			past.doubt(h.now)
@@ -167,7 +167,7 @@ func (h *History) sweep() {
 	for _, past := range h.space {
 		past.forget(oldest)
 	}
-	h.lost = slices.DeleteFunc(h.lost, func(w window) bool { return w.until < oldest })
+	h.lost = slices.DeleteFunc(h.lost, func(w Window) bool { return w.Until < oldest })
 }
 
 // PastAnswer is what a History knows about one address at one time. It belongs to the caller.
@@ -211,7 +211,7 @@ func (h *History) Lookup(pid uint32, t, addr uint64) PastAnswer {
 			a.Miss = NoMapping
 		}
 	}
-	a.Uncertain = doubtful(past.doubts, t) || doubtful(h.lost, t)
+	a.Uncertain = past.doubts.at(t) || h.lost.at(t)
 	return a
 }
 

@@ -6,13 +6,10 @@ import "sort"
 type pastSpace struct {
 	*AddressSpace
 	told     uint64 // when it became known; 0 = with its first use
-	doubts   []window
+	doubts   doubts
 	log      []change // in the order of their times
 	outlines []outline
 }
-
-// window is a time at which statements were missing; until is 0 as long as they are.
-type window struct{ from, until uint64 }
 
 // change is a statement, and what was true before it.
 type change struct {
@@ -31,15 +28,7 @@ const outlineOf = 64
 // changes notes that [start, end) is about to change.
 func (s *pastSpace) changes(now, start, end uint64) {
 	c := change{time: now, start: start, end: end}
-	i, j := s.Space.seek(start)
-	for ; i < len(s.Space.leaves); i, j = i+1, 0 {
-		maps := s.Space.leaves[i].maps[j:]
-		n := sort.Search(len(maps), func(k int) bool { return maps[k].Start >= end })
-		c.old = append(c.old, maps[:n]...)
-		if n < len(maps) {
-			break
-		}
-	}
+	c.old = s.Space.overlapping(nil, start, end)
 	s.add(c)
 }
 
@@ -89,23 +78,14 @@ func (s *pastSpace) forget(oldest uint64) {
 		s.log = append([]change(nil), s.log[n:]...)
 		s.outlines = append([]outline(nil), s.outlines[n/outlineOf:]...)
 	}
-	for len(s.doubts) > 0 && s.doubts[0].until != 0 && s.doubts[0].until < oldest {
+	for len(s.doubts) > 0 && s.doubts[0].Until != 0 && s.doubts[0].Until < oldest {
 		s.doubts = s.doubts[1:]
 	}
 }
 
 // doubt takes note of what is uncertain, and known, now.
 func (s *pastSpace) doubt(now uint64) {
-	open := len(s.doubts) > 0 && s.doubts[len(s.doubts)-1].until == 0
-	switch {
-	case s.UncertainSince != 0 && !open:
-		s.doubts = append(s.doubts, window{from: s.UncertainSince})
-	case s.UncertainSince != 0:
-		last := &s.doubts[len(s.doubts)-1]
-		last.from = min(last.from, s.UncertainSince)
-	case open:
-		s.doubts[len(s.doubts)-1].until = now
-	}
+	s.doubts.follow(s.UncertainSince, now)
 	if !s.Known {
 		s.told = ^uint64(0)
 	} else if s.told == ^uint64(0) {
@@ -114,13 +94,3 @@ func (s *pastSpace) doubt(now uint64) {
 }
 
 func (s *pastSpace) known(t uint64) bool { return s.told <= t }
-
-// doubtful reports whether statements were missing at time t.
-func doubtful(doubts []window, t uint64) bool {
-	for _, d := range doubts {
-		if d.from <= t && (d.until == 0 || t < d.until) {
-			return true
-		}
-	}
-	return false
-}

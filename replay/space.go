@@ -103,6 +103,20 @@ func (s *Space) seek(addr uint64) (i, j int) {
 	return i, sort.Search(len(maps), func(j int) bool { return maps[j].End > addr })
 }
 
+// overlapping appends the mappings that have a part in [start, end) to dst, whole.
+func (s *Space) overlapping(dst []Mapping, start, end uint64) []Mapping {
+	i, j := s.seek(start)
+	for ; i < len(s.leaves); i, j = i+1, 0 {
+		maps := s.leaves[i].maps[j:]
+		n := sort.Search(len(maps), func(k int) bool { return maps[k].Start >= end })
+		dst = append(dst, maps[:n]...)
+		if n < len(maps) {
+			break
+		}
+	}
+	return dst
+}
+
 // push appends m, which lies behind everything.
 func (s *Space) push(m Mapping) {
 	s.own()

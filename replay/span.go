@@ -47,14 +47,15 @@ func (r *Recording) During(from, to uint64) (*Span, error) {
 	if err != nil {
 		return s, err
 	}
-	c.each = s.record
+	c.apply = s.record
 	err = c.Step(to)
-	c.each = nil
+	c.apply = nil
 	return s, err
 }
 
-// record takes note of what a record has changed.
+// record applies a record, and takes note of what it has changed.
 func (s *Span) record(rec format.Record) {
+	s.Apply(rec)
 	p := s.procs[rec.Head().PID]
 	if p == nil {
 		return
