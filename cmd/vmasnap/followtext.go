@@ -25,6 +25,15 @@ func walkWord(p *replay.Process) string {
 	return p.Status().String()
 }
 
+// walkText says how the process is known, and how far that can be trusted.
+func walkText(p *replay.Process) string {
+	text := walkWord(p)
+	if p.Status() == format.WalkShared {
+		text = fmt.Sprintf("shares %d", p.Walk.SharesPID)
+	}
+	return text + mark(p.UncertainSince != 0, ", uncertain")
+}
+
 // processTally counts the processes by how they are known.
 func processTally(sum *replay.Summary) string {
 	text := tally(sum.Processes)

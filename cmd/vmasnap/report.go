@@ -25,6 +25,10 @@ func reportCommand() command {
 it, and tables of processes, files and build IDs. --by limits it to some of the tables. In
 patterns * matches any run of characters, slashes included.
 
+With --html the report is a page by itself, to be opened in a browser, without a network: the tables
+sort and filter, and for each process, also those that have ended, it has a picture of the address
+space at any time, and a time line of what was mapped.
+
 With --at the tables are of that time. With --time they are of all processes that lived, and of
 all that was mapped, at some time of that range, and what is summed up is the state at its end.
 ` + aboutTimes + `
@@ -42,6 +46,7 @@ there are, on which hosts, and which processes have them mapped.`,
 			flags.StringVar(&r.filter.BuildID, "build-id", "", "only files with this build ID; its beginning is enough")
 			asJSON := flags.Bool("json", false, "print one JSON document a FILE")
 			across := flags.Bool("across", false, "one report of all FILEs: which builds exist, and who maps them")
+			page := flags.String("html", "", "write one page that shows FILE in a browser to this `FILE`; - is standard output")
 			flags.StringVar(&r.at, "at", "", "the state at this `TIME` instead of at the end")
 			flags.StringVar(&r.span, "time", "", "all that was there in this `RANGE` of time, A..B")
 			strict := flags.Bool("strict", false, "exit with status 3 if a recording is incomplete")
@@ -55,6 +60,21 @@ there are, on which hosts, and which processes have them mapped.`,
 				}
 				if len(args) == 0 {
 					args = []string{defaultFile}
+				}
+				if flags.Changed("html") {
+					for _, name := range []string{"json", "by", "sort", "limit", "color", "across"} {
+						if flags.Changed(name) {
+							return usageError("--html and --%s: want one of them", name)
+						}
+					}
+					if len(args) > 1 {
+						return usageError("--html takes one FILE, got %q too", args[1])
+					}
+					sum, damage, err := r.writePage(s, args[0], *page)
+					if err != nil {
+						return err
+					}
+					return verdict(damage != nil, *strict && len(sum.Incomplete()) > 0)
 				}
 				out := bufio.NewWriter(s.out)
 				st := r.color.style(s.out)
@@ -81,16 +101,21 @@ there are, on which hosts, and which processes have them mapped.`,
 						return outputError(err)
 					}
 				}
-				switch {
-				case damaged:
-					return told()
-				case *strict && incomplete:
-					return &exitError{code: exitIncomplete}
-				}
-				return nil
+				return verdict(damaged, *strict && incomplete)
 			}
 		},
 	}
+}
+
+// verdict ends the command when everything is printed.
+func verdict(damaged, incomplete bool) error {
+	switch {
+	case damaged:
+		return told()
+	case incomplete:
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
 }
 
 // report is one invocation of the command.
@@ -210,11 +235,40 @@ func (r *report) filtered() bool {
 	return len(r.filter.PIDs) > 0 || r.filter.Comm != nil || r.filter.Files()
 }
 
+// headLine is one line of what the recording is and how far it can be trusted.
+type headLine struct {
+	Label string   `json:"label"`
+	Text  string   `json:"text"`
+	Level severity `json:"level,omitempty"`
+}
+
+// severity says how bad what a line says is.
+type severity string
+
+const (
+	warning severity = "warn"
+	bad     severity = "bad"
+)
+
 // printHead writes what the recording is and how far it can be trusted.
 func printHead(w io.Writer, st style, name string, sum *replay.Summary) {
-	h := sum.Host
 	fmt.Fprintf(w, "%s\n", st.bold(printable(name)))
-	line := func(label, text string) { fmt.Fprintf(w, "  %-10s %s\n", label, text) }
+	for _, l := range headLines(sum) {
+		text := l.Text
+		switch l.Level {
+		case warning:
+			text = st.warn(text)
+		case bad:
+			text = st.bad(text)
+		}
+		fmt.Fprintf(w, "  %-10s %s\n", l.Label, text)
+	}
+}
+
+// headLines says what the recording is and how far it can be trusted.
+func headLines(sum *replay.Summary) (lines []headLine) {
+	h := sum.Host
+	line := func(label, text string) { lines = append(lines, headLine{Label: label, Text: text}) }
 	line("host", fmt.Sprintf("%s, Linux %s %s, %d CPUs", printable(h.Hostname), printable(h.Release), printable(h.Arch), h.CPUs))
 	line("time", time.Unix(0, int64(h.Clocks.Realtime)).UTC().Format("2006-01-02 15:04:05.000 UTC"))
 	if sum.At != 0 {
@@ -234,14 +288,15 @@ func printHead(w io.Writer, st style, name string, sum *replay.Summary) {
 		line("walks", driftText(&sum.Stats))
 	}
 	for i := range sum.Losses[:min(len(sum.Losses), maxLossLines)] {
-		line("lost", st.bad(lossText(&sum.Losses[i], h)))
+		lines = append(lines, headLine{"lost", lossText(&sum.Losses[i], h), bad})
 	}
 	if more := int(sum.Stats.LossWindows) - maxLossLines; more > 0 {
-		line("lost", st.bad(fmt.Sprintf("... and in %s more windows of time", count(more))))
+		lines = append(lines, headLine{"lost", fmt.Sprintf("... and in %s more windows of time", count(more)), bad})
 	}
 	for _, missing := range sum.Incomplete() {
-		line("missing", st.warn(missing))
+		lines = append(lines, headLine{"missing", missing, warning})
 	}
+	return lines
 }
 
 // leftOut says what the recording does not cover, as far as it knows.
@@ -288,21 +343,16 @@ func (r *report) processTable(s reported) (*table, int) {
 	t := newTable(">PID", "COMM", "WALK", ">MAPPINGS", ">SIZE", ">DELETED", "EXE")
 	for _, row := range rows {
 		p := row.Process
-		exe := printable(p.Exe)
-		if p.ExeDeleted() {
-			exe += " (deleted)"
-		}
-		status := walkWord(p)
-		if p.Status() == format.WalkShared {
-			status = fmt.Sprintf("shares %d", p.Walk.SharesPID)
-		}
-		if p.UncertainSince != 0 {
-			status += ", uncertain"
-		}
-		t.row(fmt.Sprint(p.PID), printable(p.Comm), status, count(row.Mappings), bytesOf(row.Bytes), count(row.Deleted), exe)
+		t.row(fmt.Sprint(p.PID), printable(p.Comm), walkText(p), count(row.Mappings), bytesOf(row.Bytes), count(row.Deleted), exeText(p))
 	}
 	return t, all
 }
+
+// exeText is what process p executes.
+func exeText(p *replay.Process) string { return printable(p.Exe) + mark(p.ExeDeleted(), " (deleted)") }
+
+// pathText names a file.
+func pathText(f *replay.File) string { return printable(cmp.Or(f.Path, "[anonymous]")) }
 
 // compareUsage orders rows by --sort, the most used first; 0 leaves them as they come.
 func (r *report) compareUsage(a, b *replay.Usage) int {
@@ -326,15 +376,9 @@ func (r *report) fileTable(s reported) (*table, int) {
 	rows, all := r.files(s)
 	t := newTable(">PROCESSES", ">MAPPINGS", ">SIZE", "BUILD ID", "FILE")
 	for _, row := range rows {
-		path := printable(row.File.Path)
-		if path == "" {
-			path = "[anonymous]"
-		}
-		if row.File.Deleted {
-			path += " (deleted)"
-		}
 		t.row(count(row.Processes), count(row.Mappings), bytesOf(row.Bytes),
-			buildIDCell(row.File.BuildID, row.File.GoBuildID, row.File.BuildIDOrigin), path)
+			buildIDCell(row.File.BuildID, row.File.GoBuildID, row.File.BuildIDOrigin),
+			pathText(row.File)+mark(row.File.Deleted, " (deleted)"))
 	}
 	return t, all
 }

@@ -17,6 +17,8 @@ const (
 	Procmap = "procmap" // the ioctl, and the privileges to read every process
 	BPF     = "bpf"     // BTF, ring buffer, tp_btf and the task_vma iterator
 	Tools   = "tools"   // programs that .ci/setup installs
+	// Chromium is a headless browser, for the page of report --html.
+	Chromium = "chromium"
 	// The rungs of the ladder of hooks, by their names.
 	Kprobe      = "kprobe"
 	KprobeMulti = "kprobe.multi"
