@@ -166,7 +166,7 @@ func (l *library) state(s *streams, c *replay.Cursor, at string, damage error) (
 	case damage == nil:
 	case c == nil || !errors.Is(damage, format.ErrTruncated) && !errors.As(damage, &bad):
 		return nil, fmt.Errorf("read %s: %w", l.name, damage)
-	default:
+	case l.Damage() == nil: // else it was told when the library was opened
 		fmt.Fprintf(s.err, "vmasnap: warning: read %s: %s; what precedes is used\n", l.name, printable(damage.Error()))
 	}
 	if sum := c.Summary(); sum.Early {

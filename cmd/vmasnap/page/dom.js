@@ -15,6 +15,8 @@ const svg = (name, attributes = {}, ...children) =>
 
 const count = (n) => n.toLocaleString('en-US');
 
+const several = (n, what) => `${count(n)} ${n === 1 ? what : what.replace(/s?$/, (s) => (s ? 'ses' : 's'))}`;
+
 // bytes uses binary units: 4.2 KiB.
 function bytes(n) {
   if (n < 1024) return `${n} bytes`;
@@ -34,6 +36,12 @@ function fit(text, width, each = 6.2) {
   const most = Math.max(3, Math.floor(width / each));
   const letters = Array.from(text);
   return letters.length <= most ? text : letters.slice(0, most - 1).join('') + '…';
+}
+
+// ending cuts a long path at its beginning.
+function ending(path) {
+  const letters = Array.from(path);
+  return letters.length <= 56 ? path : '…' + letters.slice(-55).join('');
 }
 
 const base = (path) => path.slice(path.lastIndexOf('/') + 1) || path;

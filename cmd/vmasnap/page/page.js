@@ -70,20 +70,20 @@ const Lists = {
 
   tabs: {
     processes: {
-      label: 'Processes', all: processes, choose: (p) => new Choice(p), sort: 3, descending: true,
+      label: 'Processes', unit: 'process', all: processes, choose: (p) => new Choice(p), sort: 3, descending: true,
       columns: [
         { name: 'pid', number: true, text: (p) => String(p.pid), value: (p) => p.pid },
         { name: 'comm', text: (p) => p.comm },
         { name: 'state', text: (p) => p.state },
         { name: 'mappings', number: true, text: (p) => count(p.mappings), value: (p) => p.mappings },
         { name: 'size', number: true, text: (p) => bytes(p.bytes), value: (p) => p.bytes },
-        { name: 'executable', text: (p) => p.exe },
+        { name: 'executable', path: true, text: (p) => p.exe },
       ],
     },
     files: {
-      label: 'Files', all: files, choose: (f) => Lists.show('processes', f), sort: 1, descending: true,
+      label: 'Files', unit: 'file', all: files, choose: (f) => Lists.show('processes', f), sort: 1, descending: true,
       columns: [
-        { name: 'file', text: (f) => f.path + (f.deleted ? ' (deleted)' : '') },
+        { name: 'file', path: true, text: (f) => f.path + (f.deleted ? ' (deleted)' : '') },
         { name: 'processes', number: true, text: (f) => count(f.processes), value: (f) => f.processes },
         { name: 'mappings', number: true, text: (f) => count(f.mappings), value: (f) => f.mappings },
         { name: 'size', number: true, text: (f) => bytes(f.bytes), value: (f) => f.bytes },
@@ -95,7 +95,7 @@ const Lists = {
   // show makes the table of a tab; with a file, of the processes that map it.
   show(tab, only = null) {
     Object.assign(this, { tab, only });
-    const { label, columns, choose, sort, descending } = this.tabs[tab];
+    const { label, columns, ...options } = this.tabs[tab];
     for (const name of Object.keys(this.tabs)) {
       const button = byId(`tab-${name}`);
       button.setAttribute('aria-selected', String(name === tab));
@@ -105,7 +105,7 @@ const Lists = {
     byId('only').hidden = !only;
     byId('only-file').textContent = only ? only.path : '';
     if (only) byId('filter').value = '';
-    this.table = new Table(byId('list'), label, columns, { sort, descending, choose });
+    this.table = new Table(byId('list'), label, columns, options);
     if (tab === 'processes' && Choice.now) this.table.chosen = Choice.now.process;
     this.filter();
   },
@@ -155,6 +155,7 @@ class Choice {
       }
       return { from, space };
     });
+    this.mappings.sort((a, b) => a.from - b.from || (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
     this.doubts = this.doubts.filter(([a, b]) => a <= this.to && b >= this.from);
   }
 
@@ -163,14 +164,14 @@ class Choice {
     const facts = [
       ['executable', p.exe || 'unknown'],
       ['parent', p.ppid ? String(p.ppid) : 'none, or unknown'],
-      ['known by', p.known ? p.walk : `${p.walk}: what it has mapped is not known`, p.known ? '' : 'warn'],
-      ['lived', `${p.born ? 'from' : 'since before'} ${seconds(p.from, span)} ${p.ended < 0 ? 'on' : `to ${seconds(p.ended, span)}`}`],
+      ['walk', p.known ? p.walk : `${p.walk}: what it has mapped is not known`, p.known ? '' : 'warn'],
+      ['lived', `${p.born ? 'born at' : 'first seen at'} ${seconds(p.from, span)}, ${p.ended < 0 ? 'there at the end' : p.state}`],
     ];
-    const missing = (n, what) => { if (n > 0) facts.push(['left out', `${count(n)} ${what}: too many for the page`, 'warn']); };
-    missing(this.left, 'mappings');
-    missing(p.marks_left || 0, 'earlier events');
-    missing(p.had_left || 0, 'earlier address spaces');
-    if (this.doubts.length > 0) facts.push(['uncertain', `at ${this.doubts.length === 1 ? 'one time' : `${count(this.doubts.length)} times`}, for statements were lost: shaded in the time line`, 'warn']);
+    const missing = (n, what) => { if (n > 0) facts.push(['left out', `${several(n, what)}: too many for the page`, 'warn']); };
+    missing(this.left, 'mapping');
+    missing(p.marks_left || 0, 'earlier event');
+    missing(p.had_left || 0, 'earlier address space');
+    if (this.doubts.length > 0) facts.push(['uncertain', `${several(this.doubts.length, 'interval')} in which statements were lost: shaded in the time line`, 'warn']);
 
     this.slider = el('input', { type: 'range', min: 0, max: 1000, value: 1000, 'aria-label': 'Time of the picture' });
     this.slider.addEventListener('input', () => this.at(this.from + (this.to - this.from) * this.slider.value / 1000));
@@ -190,9 +191,9 @@ class Choice {
       { name: 'size', number: true, text: (m) => bytes(m.size), value: (m) => m.size },
       { name: 'offset', mono: true, number: true, text: (m) => m.offset, value: (m) => BigInt(`0x${m.offset}`) },
       { name: 'prot', mono: true, text: (m) => m.perm },
-      { name: 'file', text: (m) => m.file.path + (m.file.deleted ? ' (deleted)' : '') },
+      { name: 'file', path: true, text: (m) => m.file.path + (m.file.deleted ? ' (deleted)' : '') },
       { name: 'build ID', mono: true, text: (m) => m.file.build_id },
-    ], { none: 'nothing' });
+    ], { unit: 'mapping', none: 'nothing is mapped' });
   }
 
   // draw draws the time line, as wide as there is room.
@@ -211,7 +212,7 @@ class Choice {
     if (this.mappings.some((m) => m.file.deleted)) legend.push(key(box('hatch'), 'deleted file'));
     if (this.doubts.length > 0) legend.push(key(box('doubt'), 'uncertain'));
     legend.push(el('li', {}, `${line.byFile ? 'a lane is a file' : 'a lane is a mapping'}, a colour a file; click for the address space at a time`));
-    if (line.left > 0) legend.push(el('li', { class: 'warn' }, `${count(line.left)} more lanes are not shown`));
+    if (line.left > 0) legend.push(el('li', { class: 'warn' }, `${several(line.left, 'more lane')} not shown`));
     this.timeline.replaceChildren(line.drawing, el('ul', { class: 'legend' }, ...legend));
   }
 
@@ -222,7 +223,7 @@ class Choice {
     const now = this.tenures.findLast((tenure) => tenure.from <= t) || this.tenures[0];
     const mappings = now.space.mappings.filter((list) => there(process, t, list[5], list[6])).map((list) => mapping(list, this.from, this.to));
     const unsure = this.doubts.some(([a, b]) => a <= t && t <= b) ? ', uncertain' : '';
-    this.when.textContent = `at ${seconds(t, span)}${t === this.to ? (process.ended < 0 ? ', the end' : ', its end') : ''}${unsure}: ${count(mappings.length)} mappings, ${bytes(mappings.reduce((sum, m) => sum + m.size, 0))}`;
+    this.when.textContent = `at ${seconds(t, span)}${t === this.to ? (process.ended < 0 ? ', the end' : ', its end') : ''}${unsure}: ${several(mappings.length, 'mapping')}, ${bytes(mappings.reduce((sum, m) => sum + m.size, 0))}`;
     this.slider.value = this.to > this.from ? Math.round((t - this.from) / (this.to - this.from) * 1000) : 1000;
     const note = el('figcaption', { class: 'quiet' }, mappings.length ? 'From low addresses to high. A box with a broken edge is a gap, not to scale; mappings are, but none is lower than 3 px.' : 'Nothing is mapped.');
     this.picture.replaceChildren(...(mappings.length ? [drawPicture(mappings, this.width), note] : [note]));

@@ -1,9 +1,9 @@
 // Table shows rows that can be sorted, so many at a time that a browser does not mind.
 class Table {
   // A column has a name, the text and the value (to sort by; else the text) of a row, and may be
-  // a number, or mono. choose, if there is one, is called with a row.
-  constructor(place, label, columns, { sort = 0, descending = false, choose = null, none = 'nothing matches' } = {}) {
-    Object.assign(this, { columns, sort, descending, choose, none, rows: [], page: 0, chosen: null });
+  // a number, a path, of which the end matters most, or mono. choose, if there is one, is called with a row.
+  constructor(place, label, columns, { unit, sort = 0, descending = false, choose = null, none = 'nothing matches' }) {
+    Object.assign(this, { columns, unit, sort, descending, choose, none, rows: [], page: 0, chosen: null });
     this.heads = columns.map((column, i) => {
       const button = el('button', { type: 'button' }, column.name);
       button.addEventListener('click', () => this.sortBy(i));
@@ -76,10 +76,9 @@ class Table {
     const shown = this.rows.slice(first, first + Table.size);
     this.body.replaceChildren(...shown.map((row, i) => this.line(row, i)));
     const many = this.rows.length > Table.size;
-    const total = this.all > this.rows.length ? ` of ${count(this.all)}` : '';
-    this.note.textContent = this.rows.length === 0 ? this.none
-      : many ? `${count(first + 1)} to ${count(first + shown.length)} of ${count(this.rows.length)}${total && ` (${count(this.all)} in all)`}`
-        : `${count(this.rows.length)}${total}`;
+    const part = many ? `${count(first + 1)} to ${count(first + shown.length)} of ` : '';
+    const rest = this.all > this.rows.length ? `, ${count(this.all)} in all` : '';
+    this.note.textContent = this.rows.length === 0 ? this.none : part + several(this.rows.length, this.unit) + rest;
     this.back.hidden = this.next.hidden = !many;
     this.back.disabled = this.page === 0;
     this.next.disabled = first + Table.size >= this.rows.length;
@@ -91,7 +90,7 @@ class Table {
     for (const column of this.columns) {
       const text = column.text(row);
       const kind = column.number ? 'number' : column.mono ? 'mono' : '';
-      line.append(el('td', text.length > 40 ? { class: kind, title: text } : { class: kind }, text));
+      line.append(el('td', text.length > 40 ? { class: kind, title: text } : { class: kind }, column.path ? ending(text) : text));
     }
     this.mark(line);
     return line;

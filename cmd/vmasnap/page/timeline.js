@@ -6,9 +6,9 @@ const marks = {
   walk: 'M0-6L5 0L0 6L-5 0Z',
 };
 
-// ticks returns some five round numbers from a to b.
-function ticks(a, b) {
-  const rough = (b - a) / 5;
+// ticks returns at most so many round numbers from a to b.
+function ticks(a, b, most) {
+  const rough = Math.max(1, (b - a) / most);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= rough);
   const out = [];
@@ -45,7 +45,7 @@ function drawTimeline({ from, to, mappings, doubts, marks: list, cuts }, width, 
   const height = bottom + 20;
   const drawing = svg('svg', { class: 'timeline', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'Time line' });
 
-  for (const t of ticks(from, from + span)) {
+  for (const t of ticks(from, from + span, Math.max(2, Math.floor((right - left) / 110)))) {
     drawing.append(svg('path', { class: 'axis', d: `M${x(t)} ${top - 4}V${bottom + 4}` }));
     const anchor = x(t) > right - 24 ? 'end' : x(t) < left + 24 ? 'start' : 'middle';
     drawing.append(svg('text', { class: 'quiet', x: x(t), y: bottom + 15, 'text-anchor': anchor }, seconds(t, span)));
