@@ -220,17 +220,30 @@ func (b *browser) until(condition string) {
 }
 
 // click presses the mouse on what a selector finds first.
-func (b *browser) click(selector string) {
+func (b *browser) click(selector string) { b.mouse(selector, "mousePressed", "mouseReleased") }
+
+// hover moves the mouse there.
+func (b *browser) hover(selector string) { b.mouse(selector, "mouseMoved") }
+
+// mouse makes events of the mouse in the middle of what a selector finds first.
+func (b *browser) mouse(selector string, kinds ...string) {
 	b.t.Helper()
 	var at struct{ X, Y float64 }
 	b.eval(fmt.Sprintf(`(() => {
 		const shape = document.querySelector(%q);
 		shape.scrollIntoView({ block: 'center' });
-		const box = shape.getBoundingClientRect();
-		return { x: box.x + Math.min(box.width / 2, 100), y: box.y + box.height / 2 };
+		// When the page has taken note that it was scrolled.
+		return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+			const box = shape.getBoundingClientRect();
+			done({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
+		})));
 	})()`, selector), &at)
-	for _, kind := range []string{"mousePressed", "mouseReleased"} {
-		b.call("Input.dispatchMouseEvent", map[string]any{"type": kind, "x": at.X, "y": at.Y, "button": "left", "clickCount": 1}, nil)
+	for _, kind := range kinds {
+		event := map[string]any{"type": kind, "x": at.X, "y": at.Y}
+		if kind != "mouseMoved" {
+			event["button"], event["clickCount"] = "left", 1
+		}
+		b.call("Input.dispatchMouseEvent", event, nil)
 	}
 }
 
