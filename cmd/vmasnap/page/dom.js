@@ -38,10 +38,10 @@ function fit(text, width, each = 6.2) {
   return letters.length <= most ? text : letters.slice(0, most - 1).join('') + '…';
 }
 
-// ending cuts a long path at its beginning.
-function ending(path) {
+// ending cuts a path that is longer than that at its beginning.
+function ending(path, most) {
   const letters = Array.from(path);
-  return letters.length <= 56 ? path : '…' + letters.slice(-55).join('');
+  return letters.length <= most ? path : '…' + letters.slice(1 - most).join('');
 }
 
 const base = (path) => path.slice(path.lastIndexOf('/') + 1) || path;

@@ -77,13 +77,13 @@ const Lists = {
         { name: 'state', text: (p) => p.state },
         { name: 'mappings', number: true, text: (p) => count(p.mappings), value: (p) => p.mappings },
         { name: 'size', number: true, text: (p) => bytes(p.bytes), value: (p) => p.bytes },
-        { name: 'executable', path: true, text: (p) => p.exe },
+        { name: 'executable', path: 34, text: (p) => p.exe },
       ],
     },
     files: {
       label: 'Files', unit: 'file', all: files, choose: (f) => Lists.show('processes', f), sort: 1, descending: true,
       columns: [
-        { name: 'file', path: true, text: (f) => f.path + (f.deleted ? ' (deleted)' : '') },
+        { name: 'file', path: 38, text: (f) => f.path + (f.deleted ? ' (deleted)' : '') },
         { name: 'processes', number: true, text: (f) => count(f.processes), value: (f) => f.processes },
         { name: 'mappings', number: true, text: (f) => count(f.mappings), value: (f) => f.mappings },
         { name: 'size', number: true, text: (f) => bytes(f.bytes), value: (f) => f.bytes },
@@ -191,7 +191,7 @@ class Choice {
       { name: 'size', number: true, text: (m) => bytes(m.size), value: (m) => m.size },
       { name: 'offset', mono: true, number: true, text: (m) => m.offset, value: (m) => BigInt(`0x${m.offset}`) },
       { name: 'prot', mono: true, text: (m) => m.perm },
-      { name: 'file', path: true, text: (m) => m.file.path + (m.file.deleted ? ' (deleted)' : '') },
+      { name: 'file', path: 50, text: (m) => m.file.path + (m.file.deleted ? ' (deleted)' : '') },
       { name: 'build ID', mono: true, text: (m) => m.file.build_id },
     ], { unit: 'mapping', none: 'nothing is mapped' });
   }

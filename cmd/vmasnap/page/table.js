@@ -1,7 +1,8 @@
 // Table shows rows that can be sorted, so many at a time that a browser does not mind.
 class Table {
-  // A column has a name, the text and the value (to sort by; else the text) of a row, and may be
-  // a number, a path, of which the end matters most, or mono. choose, if there is one, is called with a row.
+  // A column has a name, the text and the value (to sort by; else the text) of a row. It may be a
+  // number, mono, or a path, of which the end matters most: so many letters of it are shown.
+  // choose, if there is one, is called with a row.
   constructor(place, label, columns, { unit, sort = 0, descending = false, choose = null, none = 'nothing matches' }) {
     Object.assign(this, { columns, unit, sort, descending, choose, none, rows: [], page: 0, chosen: null });
     this.heads = columns.map((column, i) => {
@@ -90,7 +91,7 @@ class Table {
     for (const column of this.columns) {
       const text = column.text(row);
       const kind = column.number ? 'number' : column.mono ? 'mono' : '';
-      line.append(el('td', text.length > 40 ? { class: kind, title: text } : { class: kind }, column.path ? ending(text) : text));
+      line.append(el('td', text.length > 30 ? { class: kind, title: text } : { class: kind }, column.path ? ending(text, column.path) : text));
     }
     this.mark(line);
     return line;
