@@ -62,7 +62,7 @@ func TestNamesOfUnknownValues(t *testing.T) {
 		{Verdict(4).String(), "4"},
 		{Verdict(255).String(), "255"},
 		{NoMapping.String(), "no-mapping"},
-		{Miss(5).String(), "5"},
+		{Miss(6).String(), "6"},
 		{Miss(255).String(), "255"},
 	} {
 		if tc.got != tc.want {
