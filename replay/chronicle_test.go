@@ -146,6 +146,26 @@ func TestChronicleMarks(t *testing.T) {
 	}
 }
 
+// TestChronicleWalk: what a walk finds as it was followed goes on, even if the walk knows the file
+// less well than the hooks; what it does not find was gone by then.
+func TestChronicleWalk(t *testing.T) {
+	one := format.Common{PID: 1, TID: 1}
+	c := chronicle(t, Filter{},
+		&format.Process{Common: one, Status: format.WalkComplete, Comm: "a"},
+		&format.Mmap{Common: one, Start: page, Length: page, Path: "/a", HasGeneration: true, Generation: 3},
+		&format.Mmap{Common: one, Start: 3 * page, Length: page, Path: "/b"},
+		&format.Process{Common: one, Status: format.WalkComplete, VMAs: 1, Comm: "a"},
+		&format.Mmap{Common: one, Start: page, Length: page, Path: "/a", Walked: true},
+		&format.Clear{Common: one, Start: page, Length: page},
+	)
+	got := c.Lives[0].Had[0].Track.Presences
+	if len(got) != 2 || got[0].From != 3e9 || got[0].To != 7e9 || !got[0].File.HasGeneration || got[1].To != 5e9 {
+		for _, p := range got {
+			t.Errorf("%s from %d to %d, %t", p.Mapping, p.From, p.To, p.File.HasGeneration)
+		}
+	}
+}
+
 // TestChronicleRoom: however much happens, what is kept is bounded, and what is left out counted.
 func TestChronicleRoom(t *testing.T) {
 	one := format.Common{PID: 1, TID: 1}

@@ -16,8 +16,8 @@ type Track struct {
 	// Doubts are the times at which statements about the address space were missing.
 	Doubts []Window
 
-	open    map[Mapping]*Presence
-	walked  map[Mapping]*Presence // that the latest walk has not stated, so far
+	open    map[Mapping]*Presence  // by what the Space has, which may know the file less well
+	walked  map[interval]*Presence // that the latest walk has not stated, so far
 	closed  []Presence
 	doubts  doubts
 	tenures int // that are kept
@@ -45,11 +45,17 @@ const (
 
 // begin takes note that m is there, and returns how many more presences the track has.
 func (t *Track) begin(m Mapping, now uint64, told Teller) int {
-	if p := t.walked[m]; p != nil && told == ToldWalk {
-		p.To = 0
-		t.open[m] = p
-		delete(t.walked, m)
-		return 0
+	at := interval{m.Start, m.End}
+	if p := t.walked[at]; p != nil && told == ToldWalk {
+		if _, same := judge(&p.Mapping, &m, m.Start); same {
+			if p.File.BuildID.IsZero() && !m.File.BuildID.IsZero() || p.File.GoBuildID == "" && m.File.GoBuildID != "" {
+				p.Mapping = m // which knows more
+			}
+			p.To = 0
+			t.open[m] = p
+			delete(t.walked, at)
+			return 0
+		}
 	}
 	t.open[m] = &Presence{Mapping: m, From: now, Told: told}
 	return 1
@@ -81,10 +87,12 @@ func (t *Track) close(p *Presence) int {
 // is mapped. What it does not state again was gone by then.
 func (t *Track) restated(now uint64) (fewer int) {
 	fewer = t.unstated()
-	t.walked, t.open = t.open, make(map[Mapping]*Presence)
-	for _, p := range t.walked {
+	t.walked = make(map[interval]*Presence, len(t.open))
+	for m, p := range t.open {
 		p.To = max(now, p.From, 1)
+		t.walked[interval{m.Start, m.End}] = p
 	}
+	clear(t.open)
 	return fewer
 }
 
@@ -101,7 +109,8 @@ func (t *Track) unstated() (fewer int) {
 func (t *Track) over(now uint64) (fewer int) {
 	fewer = t.unstated()
 	for _, p := range inOrder(t.open) {
-		fewer += t.end(p.Mapping, now)
+		p.To = max(now, p.From, 1)
+		fewer += t.close(p)
 	}
 	t.open = nil
 	t.doubts.follow(0, now)
@@ -132,7 +141,7 @@ func (t *Track) clear() int {
 }
 
 // inOrder returns what a map holds, so that what is left out does not depend on chance.
-func inOrder(presences map[Mapping]*Presence) []*Presence {
+func inOrder[K comparable](presences map[K]*Presence) []*Presence {
 	out := make([]*Presence, 0, len(presences))
 	for _, p := range presences {
 		out = append(out, p)

@@ -65,7 +65,7 @@ type (
 type pageMaker struct {
 	*pageData
 	c     *replay.Chronicle
-	files map[*replay.File]int
+	files map[pageFile]int // what a page shows of files may be the same
 	perms map[string]int
 	space map[*replay.Track]int
 }
@@ -73,7 +73,7 @@ type pageMaker struct {
 // newPageData gathers what the page shows.
 func newPageData(name string, c *replay.Chronicle, sum *replay.Summary) *pageData {
 	m := &pageMaker{
-		c: c, files: make(map[*replay.File]int), perms: make(map[string]int), space: make(map[*replay.Track]int),
+		c: c, files: make(map[pageFile]int), perms: make(map[string]int), space: make(map[*replay.Track]int),
 		pageData: &pageData{
 			Title: printable(name), Head: headLines(sum), Files: []pageFile{}, Perms: []string{}, Spaces: []pageSpace{}, Processes: []pageProcess{},
 		},
@@ -180,14 +180,15 @@ func (m *pageMaker) mapping(dst []byte, p *replay.Presence) []byte {
 
 // fileOf returns the number of a file.
 func (m *pageMaker) fileOf(f *replay.File) int {
-	n, ok := m.files[f]
+	file := pageFile{
+		Path: pathText(f), Deleted: f.Deleted, BuildID: buildIDCell(f.BuildID, f.GoBuildID, f.BuildIDOrigin),
+		Device: format.Device(f.Major, f.Minor), Inode: f.Inode,
+	}
+	n, ok := m.files[file]
 	if !ok {
 		n = len(m.Files)
-		m.files[f] = n
-		m.Files = append(m.Files, pageFile{
-			Path: pathText(f), Deleted: f.Deleted, BuildID: buildIDCell(f.BuildID, f.GoBuildID, f.BuildIDOrigin),
-			Device: format.Device(f.Major, f.Minor), Inode: f.Inode,
-		})
+		m.files[file] = n
+		m.Files = append(m.Files, file)
 	}
 	return n
 }
