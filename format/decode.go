@@ -10,11 +10,11 @@ import (
 // is ErrTruncated, a Host record of another major version ErrVersion; every other error is
 // a *FormatError, whose Raw is relative to b.
 func DecodeRecord(b []byte) (rec Record, n int, err error) {
-	return decodeRecord(b, nil)
+	return decodeRecord(b, nil, nil)
 }
 
 // decodeRecord is DecodeRecord with a store of strings, which may be nil.
-func decodeRecord(b []byte, in *interner) (Record, int, error) {
+func decodeRecord(b []byte, in *interner, use *reused) (Record, int, error) {
 	n, err := recordSize(b)
 	if err != nil {
 		return nil, 0, err
@@ -22,7 +22,7 @@ func decodeRecord(b []byte, in *interner) (Record, int, error) {
 	if len(b) < n {
 		return nil, 0, fmt.Errorf("%w: %d bytes of a record of %d", ErrTruncated, len(b), n)
 	}
-	d := decoder{b: b[:n], off: headerSize, in: in, misc: binary.LittleEndian.Uint16(b[4:])}
+	d := decoder{b: b[:n], off: headerSize, in: in, use: use, misc: binary.LittleEndian.Uint16(b[4:])}
 	rec, err := d.record(Type(binary.LittleEndian.Uint32(b)))
 	if err != nil {
 		return nil, 0, err
@@ -49,7 +49,14 @@ type decoder struct {
 	off   int
 	short bool
 	in    *interner
+	use   *reused // may be nil
 	misc  uint16
+}
+
+// reused are the records of ReaderOptions.Reuse.
+type reused struct {
+	mmap  Mmap
+	clear Clear
 }
 
 func (d *decoder) take(n int) []byte {
@@ -116,13 +123,25 @@ func (d *decoder) record(t Type) (Record, error) {
 	case TypeProcess:
 		rec = d.process(c)
 	case TypeMmap:
-		m := &Mmap{Common: c}
+		var m *Mmap
+		if d.use != nil {
+			m = &d.use.mmap // all of its fields are set
+		} else {
+			m = new(Mmap)
+		}
+		m.Common = c
 		if err := d.mmap(m); err != nil {
 			return nil, err
 		}
 		rec = m
 	case TypeClear:
-		rec = &Clear{Common: c, Start: d.addr(), Length: d.u64()}
+		k := Clear{Common: c, Start: d.addr(), Length: d.u64()}
+		if d.use != nil {
+			d.use.clear = k
+			rec = &d.use.clear
+		} else {
+			rec = &k
+		}
 	case TypeComm:
 		rec = &Comm{Common: c, Comm: d.str()}
 	case TypeFork:

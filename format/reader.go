@@ -19,6 +19,9 @@ type ReaderOptions struct {
 	// program has compressed anew may need more. A Reader uses up to four times as much
 	// memory. 0 is DefaultMaxFrame.
 	MaxFrame int
+	// Reuse has Read return the same *Mmap and *Clear again and again: each is good until the
+	// next Read. Most records are such, and whoever only looks at them is spared the garbage.
+	Reuse bool
 }
 
 // Position says where in a recording something is.
@@ -33,10 +36,11 @@ type Reader struct {
 	src     source
 	host    *Host
 	in      interner
-	raw     []byte // records of the current piece that have not been read
-	frame   Frame  // the current piece
-	open    bool   // src has not been told that it is done
-	after   error  // what follows the current piece: nil = another one
+	use     *reused // nil without ReaderOptions.Reuse
+	raw     []byte  // records of the current piece that have not been read
+	frame   Frame   // the current piece
+	open    bool    // src has not been told that it is done
+	after   error   // what follows the current piece: nil = another one
 	pos     Position
 	next    Position // of the next record
 	mmaps   uint64
@@ -62,6 +66,9 @@ func NewReader(r io.Reader, o ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	f := &Reader{src: src}
+	if o.Reuse {
+		f.use = new(reused)
+	}
 	if err := f.fill(); err != nil {
 		return nil, err
 	}
@@ -83,7 +90,7 @@ func (r *Reader) Host() *Host { return r.host }
 func (r *Reader) Offset() Position { return r.pos }
 
 // Read returns the next record in the order of the file, *Host first. The caller owns it,
-// but for the Host, which is the one that Host returns.
+// but for the Host, which is the one that Host returns, and with ReaderOptions.Reuse.
 // After End the error is io.EOF if nothing but an index that is right follows. A recording
 // without End, or whose index is cut off, is ErrTruncated after its last record; damage is
 // a *FormatError, and records behind it are not delivered. Errors last.
@@ -169,7 +176,7 @@ func (r *Reader) fix(err error) error {
 
 // decode takes the record at the start of raw, which is not empty.
 func (r *Reader) decode() (Record, error) {
-	rec, n, err := decodeRecord(r.raw, &r.in)
+	rec, n, err := decodeRecord(r.raw, &r.in, r.use)
 	switch {
 	case errors.Is(err, ErrTruncated) && errors.Is(r.after, errCut):
 		r.raw = nil

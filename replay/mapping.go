@@ -23,6 +23,13 @@ type File struct {
 	BuildIDOrigin format.BuildIDOrigin
 }
 
+// of reports whether r maps the file.
+func (f *File) of(r *format.Mmap) bool {
+	return f.Inode == r.Inode && f.Generation == r.Generation && f.Major == r.Major && f.Minor == r.Minor &&
+		f.Deleted == r.Deleted && f.HasGeneration == r.HasGeneration && f.BuildIDOrigin == r.BuildIDOrigin &&
+		f.Path == r.Path && f.BuildID == r.BuildID && f.GoBuildID == r.GoBuildID
+}
+
 // Mapping is reconstructed state: [Start, End) of an address space is File from Offset on.
 type Mapping struct {
 	Start  uint64 // first address

@@ -21,8 +21,9 @@ type Session struct {
 	// Drifts are the first 32 differences of Stats.Drift.
 	Drifts []Drift
 
-	procs map[uint32]*Process
-	files map[File]*File
+	procs  map[uint32]*Process
+	files  map[File]*File
+	recent [256]*File // of files, by inode: most mappings are of few
 
 	snapshots uint32 // snapshots begun: the serial number of the latest
 	wide      uint32 // that of the machine-wide snapshot under way; 0 = none
@@ -205,6 +206,10 @@ func (s *Session) remove(pid uint32) {
 
 // file interns the file of a SET.
 func (s *Session) file(r *format.Mmap) *File {
+	recent := &s.recent[(r.Inode^r.Inode>>8)%uint64(len(s.recent))]
+	if f := *recent; f != nil && f.of(r) {
+		return f
+	}
 	key := File{
 		Path: r.Path, Deleted: r.Deleted, Major: r.Major, Minor: r.Minor, Inode: r.Inode,
 		Generation: r.Generation, HasGeneration: r.HasGeneration,
@@ -216,5 +221,6 @@ func (s *Session) file(r *format.Mmap) *File {
 		f = &kept
 		s.files[kept] = f
 	}
+	*recent = f
 	return f
 }

@@ -95,12 +95,26 @@ func (s *Space) Clear(start, end uint64) {
 // seek finds the first mapping that ends behind addr: its leaf and its place in the leaf,
 // or (len(s.leaves), 0).
 func (s *Space) seek(addr uint64) (i, j int) {
-	i = sort.Search(len(s.leaves), func(i int) bool { return s.leaves[i].end() > addr })
+	for high := len(s.leaves); i < high; {
+		if mid := int(uint(i+high) / 2); s.leaves[mid].end() > addr {
+			high = mid
+		} else {
+			i = mid + 1
+		}
+	}
 	if i == len(s.leaves) {
 		return i, 0
 	}
+	// By hand, since replay does little else.
 	maps := s.leaves[i].maps
-	return i, sort.Search(len(maps), func(j int) bool { return maps[j].End > addr })
+	for high := len(maps); j < high; {
+		if mid := int(uint(j+high) / 2); maps[mid].End > addr {
+			high = mid
+		} else {
+			j = mid + 1
+		}
+	}
+	return i, j
 }
 
 // overlapping appends the mappings that have a part in [start, end) to dst, whole.
