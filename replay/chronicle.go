@@ -90,7 +90,7 @@ func (r *Recording) Chronicle(from, to uint64, f Filter) (*Chronicle, error) {
 		c.joined(p, nil)
 	}
 	if err == nil {
-		c.watch, c.apply = c, c.take
+		c.watch, c.apply, c.keep = c, c.take, true
 		err = c.Step(to)
 		c.watch, c.apply = nil, nil
 	}

@@ -24,6 +24,8 @@ type Session struct {
 	procs  map[uint32]*Process
 	files  map[File]*File
 	recent [256]*File // of files, by inode: most mappings are of few
+	many   int        // so many files are looked through for those that nobody maps any more
+	keep   bool       // those stay: somebody looks back at them
 
 	snapshots uint32 // snapshots begun: the serial number of the latest
 	wide      uint32 // that of the machine-wide snapshot under way; 0 = none
@@ -220,7 +222,31 @@ func (s *Session) file(r *format.Mmap) *File {
 		kept := key // so that key itself stays off the heap
 		f = &kept
 		s.files[kept] = f
+		s.sweep(f)
 	}
 	*recent = f
 	return f
+}
+
+// fewFiles are not worth a look for what nobody maps any more.
+const fewFiles = 1 << 10
+
+// sweep forgets the files that nobody maps any more, but for the new one, once there are twice as
+// many as were left the last time.
+func (s *Session) sweep(fresh *File) {
+	if len(s.files) < max(s.many, fewFiles) || s.keep {
+		return
+	}
+	mapped := map[*File]struct{}{fresh: {}}
+	for _, p := range s.procs {
+		for m := range p.Space.All() {
+			mapped[m.File] = struct{}{}
+		}
+	}
+	maps.DeleteFunc(s.files, func(_ File, f *File) bool {
+		_, is := mapped[f]
+		return !is
+	})
+	s.recent = [len(s.recent)]*File{}
+	s.many = 2 * len(s.files)
 }

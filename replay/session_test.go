@@ -210,6 +210,25 @@ func TestFilesAreInterned(t *testing.T) {
 	}
 }
 
+// TestFilesAreForgotten: memory follows what is mapped, not what ever was.
+func TestFilesAreForgotten(t *testing.T) {
+	s := session(t, hostLine+walkOfTwo)
+	held, _ := s.Process(10).Space.Lookup(0x1000)
+	set := func(i uint64, path string) {
+		s.Apply(&format.Mmap{Common: format.Common{Time: i, PID: 11, TID: 11}, Start: 0x5000, Length: 0x1000, Inode: i, Kind: format.ContentExecFile, Path: path})
+	}
+	for i := range uint64(100_000) {
+		set(i+100, fmt.Sprintf("/tmp/%d", i))
+	}
+	if len(s.files) > 2*fewFiles {
+		t.Errorf("%d files are known", len(s.files))
+	}
+	s.Apply(&format.Mmap{Common: format.Common{Time: 1, PID: 11, TID: 11}, Start: 0x9000, Length: 0x1000, Major: 8, Minor: 1, Inode: 7, Kind: format.ContentExecFile, Path: "/a"})
+	if again, _ := s.Process(11).Space.Lookup(0x9000); again.File != held.File {
+		t.Error("a file that is still mapped was made anew")
+	}
+}
+
 func TestLookupSaysWhy(t *testing.T) {
 	s := session(t, hostLine+walkOfTwo+`
 process time=5 pid=21 tid=21 snapshot=1 status=denied errno=13 comm="secret"

@@ -47,6 +47,7 @@ func (r *Recording) During(from, to uint64) (*Span, error) {
 	if err != nil {
 		return s, err
 	}
+	c.keep = true // rows are by file
 	c.apply = s.record
 	err = c.Step(to)
 	c.apply = nil
