@@ -59,8 +59,9 @@ type follower interface {
 // handle takes in one event of the ring.
 func (l *live) handle(ev *bpfmmap.Event) error {
 	l.events++
-	// The ring's order is the true one. A program may be interrupted between the reservation of
-	// its event and its look at the clock.
+	// The ring's order is the true one. A program may be interrupted between its look at the clock
+	// and the reservation of its event; none is later than its reservation, nor is the latest of
+	// those before it.
 	l.now = max(l.now, ev.Time)
 	ev.Time = l.now
 	switch ev.Type {

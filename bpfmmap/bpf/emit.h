@@ -81,13 +81,14 @@ static __always_inline __u64 wake_up(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* reserve gives room for a whole event of that struct; NULL has been counted. */
-#define reserve(type)                                                            \
-	({                                                                       \
+/* reserve gives room for a whole event of that struct; NULL has been counted. The time of an event
+ * is taken before, so that none bears a later time than a later reservation could. */
+#define reserve(type)                                                              \
+	({                                                                         \
 		struct type *room_ = bpf_ringbuf_reserve(&events, sizeof(struct type), 0); \
-		if (!room_)                                                      \
-			lose(LOSS_RING);                                         \
-		room_;                                                           \
+		if (!room_)                                                        \
+			lose(LOSS_RING);                                           \
+		room_;                                                             \
 	})
 
 static __always_inline void submit(void *event)
@@ -95,9 +96,9 @@ static __always_inline void submit(void *event)
 	bpf_ringbuf_submit(event, wake_up());
 }
 
-static __always_inline void fill_head(struct event_head *head, __u32 type, __u64 mm, __u32 pid, __u32 tid)
+static __always_inline void fill_head(struct event_head *head, __u64 time, __u32 type, __u64 mm, __u32 pid, __u32 tid)
 {
-	head->time = bpf_ktime_get_ns();
+	head->time = time;
 	head->mm = mm;
 	head->pid = pid;
 	head->tid = tid;
@@ -108,11 +109,12 @@ static __always_inline void fill_head(struct event_head *head, __u32 type, __u64
 /* say_head sends an event that is nothing but a head. */
 static __always_inline int say_head(__u32 type, __u64 mm, __u32 pid, __u32 tid, __u64 wake)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct event_head *head = reserve(event_head);
 
 	if (!head)
 		return -1;
-	fill_head(head, type, mm, pid, tid);
+	fill_head(head, now, type, mm, pid, tid);
 	bpf_ringbuf_submit(head, wake);
 	return 0;
 }
@@ -120,11 +122,12 @@ static __always_inline int say_head(__u32 type, __u64 mm, __u32 pid, __u32 tid, 
 /* say_clear states that nothing is mapped in [start, end). */
 static __always_inline void say_clear(__u64 mm, __u32 pid, __u32 tid, __u64 start, __u64 end)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct event_state *state = reserve(event_state);
 
 	if (!state)
 		return;
-	fill_head(&state->head, EVENT_STATE, mm, pid, tid);
+	fill_head(&state->head, now, EVENT_STATE, mm, pid, tid);
 	state->start = start;
 	state->end = end;
 	state->count = 0;
@@ -140,11 +143,12 @@ struct event_state_one {
 /* say_set states that exactly this VMA is mapped in [start, end). False has been counted. */
 static __always_inline bool say_set(__u64 mm, __u32 pid, __u32 tid, __u64 start, __u64 end, const struct event_vma *vma)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct event_state_one *one = reserve(event_state_one);
 
 	if (!one)
 		return false;
-	fill_head(&one->state.head, EVENT_STATE, mm, pid, tid);
+	fill_head(&one->state.head, now, EVENT_STATE, mm, pid, tid);
 	one->state.start = start;
 	one->state.end = end;
 	one->state.count = 1;
@@ -157,12 +161,13 @@ static __always_inline bool say_set(__u64 mm, __u32 pid, __u32 tid, __u64 start,
 /* say_dirty counts the loss and says that what is mapped in [start, end) is not known. */
 static __always_inline void say_dirty(__u64 mm, __u32 pid, __u32 tid, __u64 start, __u64 end, __u32 reason)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct event_dirty *dirty = reserve(event_dirty);
 
 	lose(reason);
 	if (!dirty)
 		return;
-	fill_head(&dirty->head, EVENT_DIRTY, mm, pid, tid);
+	fill_head(&dirty->head, now, EVENT_DIRTY, mm, pid, tid);
 	dirty->start = start;
 	dirty->end = end;
 	dirty->reason = reason;

@@ -4,7 +4,8 @@
  * ../event.go mirror these; a test holds them against the BTF of the compiled objects.
  *
  * Every event is reserved while what it says is true, so that the order of the ring is the order
- * of truth. Times are labels.
+ * of truth. Times are labels, taken before the reservation: made not to decrease in the order of the
+ * ring, none is later than its own reservation.
  *
  * All numbers are in the byte order of the machine; sizes are multiples of 8.
  */

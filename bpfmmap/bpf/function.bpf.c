@@ -354,16 +354,17 @@ HOOK(perf_event_exec)
 	struct event_exec *exec;
 	struct doing *doing;
 	__u32 flags = 0;
-	__u64 exe = 0;
+	__u64 exe = 0, now;
 
 	if (!mm || !current_followed())
 		return 0;
 	if (mm->exe_file)
 		exe = file_id(mm->exe_file, SLOT_EXEC, &flags);
+	now = bpf_ktime_get_ns();
 	exec = reserve(event_exec);
 	if (!exec)
 		return 0;
-	fill_head(&exec->head, EVENT_EXEC, (__u64)mm, task->tgid, task->pid);
+	fill_head(&exec->head, now, EVENT_EXEC, (__u64)mm, task->tgid, task->pid);
 	exec->exe = exe;
 	exec->exe_flags = flags;
 	exec->old_tid = task->pid;

@@ -161,7 +161,7 @@ static __always_inline int say_draft(struct draft *draft, struct mm_struct *mm, 
 	if (n > CHUNK)
 		n = CHUNK;
 	size = sizeof(struct event_state) + n * sizeof(struct event_vma);
-	fill_head(&draft->state.head, EVENT_STATE, draft->mm, draft->pid, draft->tid);
+	fill_head(&draft->state.head, bpf_ktime_get_ns(), EVENT_STATE, draft->mm, draft->pid, draft->tid);
 	if (bpf_ringbuf_reserve_dynptr(&events, size, 0, &event)) {
 		lose(LOSS_RING);
 		bpf_ringbuf_discard_dynptr(&event, BPF_RB_NO_WAKEUP);

@@ -53,6 +53,7 @@ static __always_inline bool say_fork(struct task_struct *child, __u64 clone_flag
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct event_fork *fork;
 	bool stranger = false; /* its parent is not followed */
+	__u64 now;
 
 	if (some && !(clone_flags & CLONE_THREAD)) {
 		stranger = !followed(parent->tgid);
@@ -62,10 +63,11 @@ static __always_inline bool say_fork(struct task_struct *child, __u64 clone_flag
 	} else if (!followed(parent->tgid)) {
 		return false;
 	}
+	now = bpf_ktime_get_ns();
 	fork = reserve(event_fork);
 	if (!fork)
 		return true;
-	fill_head(&fork->head, EVENT_FORK, (__u64)child->mm, child->tgid, child->pid);
+	fill_head(&fork->head, now, EVENT_FORK, (__u64)child->mm, child->tgid, child->pid);
 	fork->start = child->start_boottime;
 	fork->clone_flags = clone_flags;
 	fork->parent_pid = parent->tgid;
@@ -89,13 +91,15 @@ int BPF_PROG(exit_task, struct task_struct *task)
 	struct event_exit *exit;
 	__u32 tgid = task->tgid;
 	bool group;
+	__u64 now;
 
 	if (!followed(tgid))
 		return 0;
 	group = group_dead_known ? (bool)ctx[1] : task->signal->live.counter == 0;
+	now = bpf_ktime_get_ns();
 	exit = reserve(event_exit);
 	if (exit) {
-		fill_head(&exit->head, EVENT_EXIT, 0, tgid, task->pid);
+		fill_head(&exit->head, now, EVENT_EXIT, 0, tgid, task->pid);
 		exit->group = group;
 		exit->code = task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code
 								     : task->group_leader->exit_code;
@@ -115,15 +119,17 @@ SEC("tp_btf/task_rename")
 int BPF_PROG(rename_task, struct task_struct *task, const char *name)
 {
 	struct event_comm *comm;
+	__u64 now;
 
 	if (!followed(task->tgid))
 		return 0;
+	now = bpf_ktime_get_ns();
 	comm = reserve(event_comm);
 	if (!comm)
 		return 0;
 	__builtin_memset(comm->comm, 0, sizeof(comm->comm));
 	bpf_probe_read_kernel_str(comm->comm, sizeof(comm->comm), name);
-	fill_head(&comm->head, EVENT_COMM, (__u64)task->mm, task->tgid, task->pid);
+	fill_head(&comm->head, now, EVENT_COMM, (__u64)task->mm, task->tgid, task->pid);
 	submit(comm);
 	return 0;
 }
@@ -147,11 +153,12 @@ int BPF_PROG(move_task, struct cgroup *to, const char *path, struct task_struct 
 /* say_mark sends what user space gave. */
 static __always_inline int say_mark(__u32 type, __u64 id, __u32 last)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct event_mark *mark = reserve(event_mark);
 
 	if (!mark)
 		return -1;
-	fill_head(&mark->head, type, 0, 0, 0);
+	fill_head(&mark->head, now, type, 0, 0, 0);
 	mark->id = id;
 	mark->last = last;
 	mark->zero = 0;

@@ -274,7 +274,7 @@ int BPF_PROG(exec_task, struct task_struct *task, int old)
 	struct mm_struct *mm = task->mm;
 	struct event_exec *exec;
 	struct draft *draft;
-	__u64 exe = 0;
+	__u64 exe = 0, now;
 
 	if (!mm || !followed(task->tgid) || !begin(task, slot))
 		return 0;
@@ -283,9 +283,10 @@ int BPF_PROG(exec_task, struct task_struct *task, int old)
 		return 0;
 	if (mm->exe_file)
 		exe = file_id(mm->exe_file, slot, &flags);
+	now = bpf_ktime_get_ns();
 	exec = reserve(event_exec);
 	if (exec) {
-		fill_head(&exec->head, EVENT_EXEC, draft->mm, draft->pid, draft->tid);
+		fill_head(&exec->head, now, EVENT_EXEC, draft->mm, draft->pid, draft->tid);
 		exec->exe = exe;
 		exec->exe_flags = flags;
 		exec->old_tid = old;
