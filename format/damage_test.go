@@ -193,15 +193,17 @@ func TestBombs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			_, err := readAll(strings.NewReader(string(head)+test.tail), ReaderOptions{})
-			runtime.ReadMemStats(&after)
-			if err == nil || test.err != nil && !errors.Is(err, test.err) {
-				t.Errorf("got %v, want %v", err, test.err)
-			}
-			if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
-				t.Errorf("%d MiB", spent>>20)
+			for _, ahead := range []bool{false, true} {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := readOnce(strings.NewReader(string(head)+test.tail), ReaderOptions{Ahead: ahead})
+				runtime.ReadMemStats(&after)
+				if err == nil || test.err != nil && !errors.Is(err, test.err) {
+					t.Errorf("got %v, want %v", err, test.err)
+				}
+				if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
+					t.Errorf("%d MiB, ahead %t", spent>>20, ahead)
+				}
 			}
 		})
 	}

@@ -22,7 +22,7 @@ func decodeRecord(b []byte, in *interner, use *reused) (Record, int, error) {
 	if len(b) < n {
 		return nil, 0, fmt.Errorf("%w: %d bytes of a record of %d", ErrTruncated, len(b), n)
 	}
-	d := decoder{b: b[:n], off: headerSize, in: in, use: use, misc: binary.LittleEndian.Uint16(b[4:])}
+	d := decoder{b: b[:n], in: in, use: use, misc: binary.LittleEndian.Uint16(b[4:])}
 	rec, err := d.record(Type(binary.LittleEndian.Uint32(b)))
 	if err != nil {
 		return nil, 0, err
@@ -57,6 +57,22 @@ type decoder struct {
 type reused struct {
 	mmap  Mmap
 	clear Clear
+}
+
+// newMmap and newClear return records of which all fields are to be set.
+
+func (u *reused) newMmap() *Mmap {
+	if u == nil {
+		return new(Mmap)
+	}
+	return &u.mmap
+}
+
+func (u *reused) newClear() *Clear {
+	if u == nil {
+		return new(Clear)
+	}
+	return &u.clear
 }
 
 func (d *decoder) take(n int) []byte {
@@ -111,7 +127,11 @@ func (d *decoder) flag(bit uint16) bool { return d.misc&bit != 0 }
 
 // record decodes what follows the header.
 func (d *decoder) record(t Type) (Record, error) {
-	c := Common{Time: d.u64(), PID: d.u32(), TID: d.u32()}
+	c := Common{
+		Time: binary.LittleEndian.Uint64(d.b[headerSize:]),
+		PID:  binary.LittleEndian.Uint32(d.b[headerSize+8:]), TID: binary.LittleEndian.Uint32(d.b[headerSize+12:]),
+	}
+	d.off = commonSize // recordSize has seen that they are there
 	var rec Record
 	switch t {
 	case TypeHost:
@@ -123,25 +143,16 @@ func (d *decoder) record(t Type) (Record, error) {
 	case TypeProcess:
 		rec = d.process(c)
 	case TypeMmap:
-		var m *Mmap
-		if d.use != nil {
-			m = &d.use.mmap // all of its fields are set
-		} else {
-			m = new(Mmap)
-		}
+		m := d.use.newMmap()
 		m.Common = c
 		if err := d.mmap(m); err != nil {
 			return nil, err
 		}
 		rec = m
 	case TypeClear:
-		k := Clear{Common: c, Start: d.addr(), Length: d.u64()}
-		if d.use != nil {
-			d.use.clear = k
-			rec = &d.use.clear
-		} else {
-			rec = &k
-		}
+		k := d.use.newClear()
+		k.Common, k.Start, k.Length = c, d.addr(), d.u64()
+		rec = k
 	case TypeComm:
 		rec = &Comm{Common: c, Comm: d.str()}
 	case TypeFork:
@@ -220,22 +231,36 @@ func (d *decoder) process(c Common) *Process {
 	return p
 }
 
+// mmapFixed is the size in bytes of what a Mmap record has between Common and its strings.
+const mmapFixed = 64
+
+// mmap reads most of what is in a recording: so its fields are not read one by one.
 func (d *decoder) mmap(m *Mmap) error {
-	m.Start, m.Length, m.Offset = d.addr(), d.u64(), d.u64()
-	m.Inode, m.Generation = d.u64(), d.u64()
-	m.Major, m.Minor = d.u32(), d.u32()
-	m.Prot, m.Flags = Prot(d.u32()), MapFlags(d.u32())
-	m.Kind, m.BuildIDOrigin = Content(d.u32()), BuildIDOrigin(d.u8())
+	b := d.take(mmapFixed)
+	if b == nil {
+		return nil // short
+	}
+	m.Start = binary.BigEndian.Uint64(b)
+	m.Length, m.Offset = binary.LittleEndian.Uint64(b[8:]), binary.LittleEndian.Uint64(b[16:])
+	m.Inode, m.Generation = binary.LittleEndian.Uint64(b[24:]), binary.LittleEndian.Uint64(b[32:])
+	m.Major, m.Minor = binary.LittleEndian.Uint32(b[40:]), binary.LittleEndian.Uint32(b[44:])
+	m.Prot, m.Flags = Prot(binary.LittleEndian.Uint32(b[48:])), MapFlags(binary.LittleEndian.Uint32(b[52:]))
+	m.Kind, m.BuildIDOrigin = Content(binary.LittleEndian.Uint32(b[56:])), BuildIDOrigin(b[60])
 	m.Deleted = d.flag(miscMmapDeleted)
 	m.HasGeneration = d.flag(miscMmapGeneration)
 	m.Walked = d.flag(miscMmapWalked)
-	d.take(3)
-	id := d.str()
-	if len(id) > MaxBuildID {
-		return corrupt("build ID of %d bytes, at most %d", len(id), MaxBuildID)
+	names, known := d.in.names(m.Inode, d.b[d.off:])
+	if !known {
+		raw := d.b[d.off:]
+		*names = fileNames{id: d.str(), goID: d.str(), path: d.str()}
+		if len(names.id) > MaxBuildID {
+			return corrupt("build ID of %d bytes, at most %d", len(names.id), MaxBuildID)
+		}
+		if d.in != nil && len(raw) <= maxNames && !d.short {
+			names.raw = string(raw)
+		}
 	}
-	m.BuildID = BuildID{id}
-	m.GoBuildID, m.Path = d.str(), d.str()
+	m.BuildID, m.GoBuildID, m.Path = BuildID{names.id}, names.goID, names.path
 	return nil
 }
 

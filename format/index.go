@@ -40,8 +40,9 @@ type Frame struct {
 // add counts a record.
 func (f *Frame) add(r Record) {
 	f.Records++
-	f.since(r.Head().Time)
-	f.MaxTime = max(f.MaxTime, r.Head().Time)
+	now := r.Head().Time
+	f.since(now)
+	f.MaxTime = max(f.MaxTime, now)
 	switch r := r.(type) {
 	case *SnapshotBegin:
 		f.HasSnapshot = f.HasSnapshot || r.PID == 0

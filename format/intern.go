@@ -13,6 +13,26 @@ const (
 type interner struct {
 	known map[string]string
 	bytes int
+	files [1 << 10]fileNames // by inode: most mappings are of a few files
+}
+
+// fileNames are the strings of a Mmap record.
+type fileNames struct {
+	raw            string // the bytes that they were decoded from; "" = none
+	id, goID, path string
+}
+
+// maxNames is the longest raw that is worth a place.
+const maxNames = 512
+
+// names returns the strings of the last Mmap record of that inode, and whether raw is theirs. If
+// not, the caller has them replaced.
+func (in *interner) names(inode uint64, raw []byte) (names *fileNames, known bool) {
+	if in == nil {
+		return new(fileNames), false
+	}
+	names = &in.files[(inode^inode>>10)%uint64(len(in.files))]
+	return names, len(raw) > 0 && names.raw == string(raw)
 }
 
 // string returns b as a string that does not refer to b.

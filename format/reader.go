@@ -22,6 +22,10 @@ type ReaderOptions struct {
 	// Reuse has Read return the same *Mmap and *Clear again and again: each is good until the
 	// next Read. Most records are such, and whoever only looks at them is spared the garbage.
 	Reuse bool
+	// Ahead has another goroutine read and decompress the next frame while the records of one are
+	// read: faster by what that takes, for one more frame of memory. It ends with the frame, and
+	// until then nobody else may read from the input.
+	Ahead bool
 }
 
 // Position says where in a recording something is.
@@ -80,6 +84,9 @@ func NewReader(r io.Reader, o ReaderOptions) (*Reader, error) {
 		return nil, err
 	}
 	f.host = rec.(*Host)
+	if o.Ahead {
+		src.readAhead()
+	}
 	return f, nil
 }
 
@@ -124,8 +131,10 @@ func (r *Reader) All() iter.Seq2[Record, error] {
 }
 
 func (r *Reader) read() (Record, error) {
-	if err := r.fill(); err != nil {
-		return nil, err
+	if len(r.raw) == 0 {
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
 	}
 	if r.ended {
 		return nil, r.fix(corrupt("a record follows End"))
@@ -177,16 +186,17 @@ func (r *Reader) fix(err error) error {
 // decode takes the record at the start of raw, which is not empty.
 func (r *Reader) decode() (Record, error) {
 	rec, n, err := decodeRecord(r.raw, &r.in, r.use)
+	if err == nil {
+		err = r.count(rec)
+	}
 	switch {
+	case err == nil:
 	case errors.Is(err, ErrTruncated) && errors.Is(r.after, errCut):
 		r.raw = nil
 		return nil, r.stop(r.after)
 	case errors.Is(err, ErrTruncated):
 		return nil, r.fix(corrupt("the record does not end within its frame"))
-	case err != nil:
-		return nil, r.fix(err)
-	}
-	if err := r.count(rec); err != nil {
+	default:
 		return nil, r.fix(err)
 	}
 	r.raw = r.raw[n:]

@@ -114,9 +114,11 @@ func TestRecompressed(t *testing.T) {
 func TestReaderPassesErrorsOn(t *testing.T) {
 	file, _ := damaged(t)
 	for _, n := range []int{0, 2, 40, 300} {
-		_, err := readAll(io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(errDisk)), ReaderOptions{})
-		if !errors.Is(err, errDisk) {
-			t.Errorf("after %d bytes: %v", n, err)
+		for _, ahead := range []bool{false, true} {
+			_, err := readOnce(io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(errDisk)), ReaderOptions{Ahead: ahead})
+			if !errors.Is(err, errDisk) {
+				t.Errorf("after %d bytes, ahead %t: %v", n, ahead, err)
+			}
 		}
 	}
 }

@@ -2,10 +2,10 @@ package format
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -123,20 +123,28 @@ func recording(tb testing.TB, o WriterOptions, flush int, records ...Record) []b
 	return file.Bytes()
 }
 
-// readAll returns the text of every record and the error other than io.EOF.
-func readAll(r io.Reader, o ReaderOptions) (lines []string, err error) {
+// readAll returns the text of every record and the error other than io.EOF. A Reader that reads
+// ahead has to say the same.
+func readAll(r io.Reader, o ReaderOptions) ([]string, error) {
+	var again bytes.Buffer
+	lines, err := readOnce(io.TeeReader(r, &again), o)
+	o.Ahead = !o.Ahead
+	if aheadLines, aheadErr := readOnce(&again, o); !slices.Equal(aheadLines, lines) || fmt.Sprint(aheadErr) != fmt.Sprint(err) {
+		return nil, fmt.Errorf("%d records, %v, but with Ahead %t %d records, %v", len(lines), err, o.Ahead, len(aheadLines), aheadErr)
+	}
+	return lines, err
+}
+
+func readOnce(r io.Reader, o ReaderOptions) (lines []string, err error) {
 	f, err := NewReader(r, o)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		rec, err := f.Read()
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
+	for rec, err := range f.All() {
 		if err != nil {
 			return lines, err
 		}
 		lines = append(lines, string(AppendText(nil, rec)))
 	}
+	return lines, nil
 }

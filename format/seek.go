@@ -64,6 +64,9 @@ func NewReaderAt(r io.ReaderAt, size int64, x *Index, frame int, o ReaderOptions
 	at := &x.Frames[frame]
 	b := bufio.NewReaderSize(io.NewSectionReader(r, at.Offset, size-at.Offset), 1<<16)
 	f.src = f.src.at(b, x.Frames[:frame], at)
+	if o.Ahead {
+		f.src.readAhead()
+	}
 	f.raw, f.frame, f.open, f.after = nil, Frame{}, false, nil
 	f.next = Position{File: at.Offset, Raw: at.RawOffset, Record: at.FirstRecord}
 	f.partial = true

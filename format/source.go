@@ -24,17 +24,33 @@ type source interface {
 	// at returns a source of the same recording that begins with the frame f, which is where
 	// r stands; those before it are not read.
 	at(r *bufio.Reader, before []Frame, f *Frame) source
+	// readAhead makes it work while the caller reads what next has returned.
+	readAhead()
 }
 
 // zstdSource reads a file of zstd frames.
 type zstdSource struct {
 	split   splitter
 	dec     *zstd.Decoder
-	raw     []byte
+	raw     []byte // of the frame that was fetched last
 	rawOff  int64
 	sum     indexSum
 	ended   bool
 	indexed bool
+
+	ahead  bool          // fetch goes on in the background
+	coming chan struct{} // closed when it is done; nil = it was not begun
+	frame  fetched
+	spare  []byte // what raw is exchanged for, while the caller has it
+}
+
+// fetched is a frame as the input has it. Whether it may stand there is not asked yet.
+type fetched struct {
+	at    int64  // its offset
+	magic uint32 // 0 with err
+	err   error  // of its beginning
+	data  error  // of the rest, if it is one with records: those are in raw
+	raw   []byte
 }
 
 func newZstdSource(r io.Reader, limit int) (*zstdSource, error) {
@@ -51,24 +67,51 @@ func newZstdSource(r io.Reader, limit int) (*zstdSource, error) {
 	return &zstdSource{split: splitter{r: r, max: limit}, dec: dec, sum: newIndexSum()}, nil
 }
 
+func (s *zstdSource) readAhead() { s.ahead = true }
+
 func (s *zstdSource) next() ([]byte, Frame, error) {
 	for {
-		at := s.split.off
-		raw, err := s.frame()
-		if raw != nil || err != nil {
-			f := Frame{Offset: at, Size: s.split.off - at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
-			s.rawOff += f.RawSize
-			return raw, f, err
+		if s.coming == nil {
+			s.fetch()
+		} else {
+			<-s.coming
+			s.coming = nil
 		}
+		at := s.frame.at
+		raw, err := s.piece()
+		if raw == nil && err == nil {
+			continue
+		}
+		f := Frame{Offset: at, Size: s.split.off - at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
+		s.rawOff += f.RawSize
+		if err == nil && s.ahead {
+			s.raw, s.spare = s.spare, s.raw
+			s.coming = make(chan struct{})
+			go func(done chan struct{}) {
+				defer close(done)
+				s.fetch()
+			}(s.coming)
+		}
+		return raw, f, err
 	}
 }
 
-// frame reads one frame of any kind. It returns nil and no error for one without records.
-func (s *zstdSource) frame() ([]byte, error) {
-	magic, err := s.split.magic()
+// fetch reads the next frame. Of one without records it leaves the rest, which depends on what has
+// been read before, to piece.
+func (s *zstdSource) fetch() {
+	s.frame = fetched{at: s.split.off}
+	s.frame.magic, s.frame.err = s.split.magic()
+	if s.frame.err == nil && s.frame.magic == zstdMagic {
+		s.frame.raw, s.frame.data = s.data()
+	}
+}
+
+// piece returns the records of the frame that was fetched, nil and no error if it has none.
+func (s *zstdSource) piece() ([]byte, error) {
+	magic := s.frame.magic
 	switch {
-	case err != nil:
-		return nil, err
+	case s.frame.err != nil:
+		return nil, s.frame.err
 	case magic&^0xF == skippableMagic:
 		return nil, s.skippable(magic)
 	case magic != zstdMagic:
@@ -76,47 +119,53 @@ func (s *zstdSource) frame() ([]byte, error) {
 	case s.ended:
 		return nil, corrupt("a frame follows the one with End")
 	}
+	if s.frame.data == nil && len(s.frame.raw) == 0 {
+		return nil, corrupt("a frame without records")
+	}
+	return s.frame.raw, s.frame.data
+}
+
+// data reads and decompresses a frame behind its magic number. With errCut there may be records too.
+func (s *zstdSource) data() ([]byte, error) {
 	if err := s.split.frame(); err != nil {
 		if errors.Is(err, errCut) {
 			return s.saved(), err
 		}
 		return nil, err
 	}
-	if err := s.decompress(s.split.buf); err != nil {
-		return nil, err
-	}
-	if len(s.raw) == 0 {
-		return nil, corrupt("a frame without records")
-	}
-	return s.raw, nil
+	return s.decompress(s.split.buf)
 }
 
 // decompress decodes one frame into raw.
-func (s *zstdSource) decompress(frame []byte) error {
+func (s *zstdSource) decompress(frame []byte) ([]byte, error) {
 	// Without this the decoder grows its output step by step and leaves garbage behind.
 	s.raw = slices.Grow(s.raw[:0], s.split.bound+64)
 	raw, err := s.dec.DecodeAll(frame, s.raw)
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return s.split.tooLarge()
+		return nil, s.split.tooLarge()
 	case err != nil:
 		bad := corrupt("decompress frame")
 		bad.Err = err
-		return bad
+		return nil, bad
 	case len(raw) > s.split.max:
-		return s.split.tooLarge()
+		return nil, s.split.tooLarge()
 	}
 	s.raw = raw
-	return nil
+	return raw, nil
 }
 
 // saved returns what the whole blocks of a cut frame hold, if they can be decompressed.
 func (s *zstdSource) saved() []byte {
 	frame := s.split.salvage(nil)
-	if frame == nil || s.decompress(frame) != nil || s.split.content >= 0 && int64(len(s.raw)) > s.split.content {
+	if frame == nil {
 		return nil
 	}
-	return s.raw
+	raw, err := s.decompress(frame)
+	if err != nil || s.split.content >= 0 && int64(len(raw)) > s.split.content {
+		return nil
+	}
+	return raw
 }
 
 // skippable passes a skippable frame, behind its magic number, and checks it if it is the
@@ -195,6 +244,9 @@ type rawSource struct {
 	off   int64
 	ended bool
 }
+
+// readAhead does nothing: raw records need no work.
+func (*rawSource) readAhead() {}
 
 func (s *rawSource) next() ([]byte, Frame, error) {
 	if _, err := s.r.Discard(s.used); err != nil {
