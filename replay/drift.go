@@ -31,13 +31,10 @@ func (s *Session) expect(a *AddressSpace, r *format.Process) {
 	s.pending = comparison{walk: r, left: r.VMAs, known: *a.Space, found: a.Space}
 }
 
-// compare goes on with the comparison under way, if there is one, behind each record. A walk
-// that is not whole is not compared.
+// compare goes on with the comparison under way behind each record. A walk that is not whole is
+// not compared.
 func (s *Session) compare(rec format.Record) {
 	c := &s.pending
-	if c.walk == nil {
-		return
-	}
 	if rec != format.Record(c.walk) {
 		if m, ok := rec.(*format.Mmap); !ok || !m.Walked || m.PID != c.walk.PID {
 			s.pending = comparison{}

@@ -20,7 +20,7 @@ func (s *Session) fork(r *format.Fork) {
 		}
 		s.remove(r.PID)
 		child = &Process{PID: r.PID, StartTime: r.StartTime}
-		s.procs[r.PID] = child
+		s.put(child)
 	}
 	child.PPID, child.seen = r.PPID, s.wide
 	parent := s.procs[r.PPID]

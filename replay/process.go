@@ -46,12 +46,22 @@ type AddressSpace struct {
 
 // newAddressSpace returns an empty one.
 func newAddressSpace(known bool) *AddressSpace {
-	return &AddressSpace{Space: new(Space), Known: known}
+	return newAddressSpaceOf(AddressSpace{Known: known}, Space{})
+}
+
+// newAddressSpaceOf lays the two side by side: replay goes from one to the other all the time.
+func newAddressSpaceOf(a AddressSpace, s Space) *AddressSpace {
+	both := &struct {
+		AddressSpace
+		Space
+	}{a, s}
+	both.AddressSpace.Space = &both.Space
+	return &both.AddressSpace
 }
 
 // fork returns a copy that changes independently of a.
 func (a *AddressSpace) fork() *AddressSpace {
-	return &AddressSpace{Space: a.Space.Clone(), Known: a.Known, UncertainSince: a.UncertainSince, lostAt: a.lostAt}
+	return newAddressSpaceOf(AddressSpace{Known: a.Known, UncertainSince: a.UncertainSince, lostAt: a.lostAt}, *a.Space.Clone())
 }
 
 // Status returns how the last walk of the process's present program went;

@@ -167,7 +167,7 @@ func (r *Recording) Replay(t uint64) (*Cursor, error) {
 // from returns the state at time t as what begins with that frame tells it, and whether that is
 // the whole of it.
 func (r *Recording) from(frame int, t uint64) (c *Cursor, whole bool, err error) {
-	in, err := format.NewReaderAt(r.in, r.size, r.index, frame, format.ReaderOptions{Reuse: true})
+	in, err := format.NewReaderAt(r.in, r.size, r.index, frame, format.ReaderOptions{Reuse: true, Ahead: true})
 	if err != nil {
 		return nil, frame == 0, err
 	}

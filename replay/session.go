@@ -23,9 +23,10 @@ type Session struct {
 
 	procs  map[uint32]*Process
 	files  map[File]*File
-	recent [256]*File // of files, by inode: most mappings are of few
-	many   int        // so many files are looked through for those that nobody maps any more
-	keep   bool       // those stay: somebody looks back at them
+	recent [2048]*File    // of files, by inode: most mappings are of few
+	lately [1024]*Process // of procs, by pid: found sooner than in the map
+	many   int            // so many files are looked through for those that nobody maps any more
+	keep   bool           // those stay: somebody looks back at them
 
 	snapshots uint32 // snapshots begun: the serial number of the latest
 	wide      uint32 // that of the machine-wide snapshot under way; 0 = none
@@ -158,21 +159,32 @@ func (s *Session) Apply(rec format.Record) {
 	case *format.End:
 		s.End = r
 	}
-	s.compare(rec)
+	if s.pending.walk != nil {
+		s.compare(rec)
+	}
 }
 
 // introduce returns the process that a statement is about. One that no record has
 // introduced is taken up as unknown rather than dropped; a snapshot under way has to tell of it, or
 // it is one whose end was lost.
 func (s *Session) introduce(c *format.Common) *Process {
-	p := s.procs[c.PID]
-	if p == nil {
+	p := s.lately[c.PID%uint32(len(s.lately))]
+	if p != nil && p.PID == c.PID {
+		return p
+	}
+	if p = s.procs[c.PID]; p == nil {
 		s.Stats.Orphans++
 		p = &Process{PID: c.PID}
 		s.join(p, newAddressSpace(false))
-		s.procs[c.PID] = p
 	}
+	s.put(p)
 	return p
+}
+
+// put makes p the live process with its number.
+func (s *Session) put(p *Process) {
+	s.procs[p.PID] = p
+	s.lately[p.PID%uint32(len(s.lately))] = p
 }
 
 // join gives p the address space a, and takes it out of the one that it had.
@@ -200,6 +212,7 @@ func (s *Session) remove(pid uint32) {
 	if p := s.procs[pid]; p != nil {
 		s.leave(p)
 		delete(s.procs, pid)
+		s.lately[pid%uint32(len(s.lately))] = nil
 		if s.watch != nil {
 			s.watch.left(p)
 		}
@@ -208,7 +221,7 @@ func (s *Session) remove(pid uint32) {
 
 // file interns the file of a SET.
 func (s *Session) file(r *format.Mmap) *File {
-	recent := &s.recent[(r.Inode^r.Inode>>8)%uint64(len(s.recent))]
+	recent := &s.recent[(r.Inode^r.Inode>>11)%uint64(len(s.recent))]
 	if f := *recent; f != nil && f.of(r) {
 		return f
 	}

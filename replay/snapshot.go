@@ -30,7 +30,7 @@ func (s *Session) process(r *format.Process) {
 		s.remove(r.PID)
 		p = &Process{PID: r.PID}
 		s.join(p, newAddressSpace(false))
-		s.procs[r.PID] = p
+		s.put(p)
 	}
 	// What the walk was not told, live statements may have.
 	p.StartTime, p.Comm, p.Exe = cmp.Or(r.StartTime, p.StartTime), cmp.Or(r.Comm, p.Comm), r.Exe

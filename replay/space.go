@@ -7,7 +7,7 @@ import (
 )
 
 // leafMax is the most mappings that a leaf holds. A change moves at most one leaf's
-// mappings (6 KiB) and, when a leaf splits, one pointer a leaf.
+// mappings (7 KiB) and, when a leaf splits, one pointer a leaf.
 const leafMax = 128
 
 // Space is the address space of one or more processes: disjoint mappings in ascending
@@ -74,15 +74,9 @@ func (s *Space) All() iter.Seq[Mapping] {
 // Set makes m the truth on [m.Start, m.End): whatever was there is carved. A mapping
 // without length changes nothing.
 func (s *Space) Set(m Mapping) {
-	if m.Start >= m.End {
-		return
+	if m.Start < m.End {
+		s.replace(m.Start, m.End, &m)
 	}
-	// A walk states a space in ascending order.
-	if k := len(s.leaves); k == 0 || s.leaves[k-1].end() <= m.Start {
-		s.push(m)
-		return
-	}
-	s.replace(m.Start, m.End, &m)
 }
 
 // Clear makes nothing the truth on [start, end): what was there is carved.
@@ -95,7 +89,8 @@ func (s *Space) Clear(start, end uint64) {
 // seek finds the first mapping that ends behind addr: its leaf and its place in the leaf,
 // or (len(s.leaves), 0).
 func (s *Space) seek(addr uint64) (i, j int) {
-	for high := len(s.leaves); i < high; {
+	// By hand, since replay does little else. Behind all leaves but the last is the last.
+	for high := len(s.leaves) - 1; i < high; {
 		if mid := int(uint(i+high) / 2); s.leaves[mid].end() > addr {
 			high = mid
 		} else {
@@ -105,7 +100,6 @@ func (s *Space) seek(addr uint64) (i, j int) {
 	if i == len(s.leaves) {
 		return i, 0
 	}
-	// By hand, since replay does little else.
 	maps := s.leaves[i].maps
 	for high := len(maps); j < high; {
 		if mid := int(uint(j+high) / 2); maps[mid].End > addr {
@@ -113,6 +107,9 @@ func (s *Space) seek(addr uint64) (i, j int) {
 		} else {
 			j = mid + 1
 		}
+	}
+	if j == len(maps) {
+		return i + 1, 0
 	}
 	return i, j
 }
@@ -162,7 +159,9 @@ func (s *Space) replace(start, end uint64, x *Mapping) {
 	k, l := i, j
 	for k < len(s.leaves) {
 		maps := s.leaves[k].maps
-		l += sort.Search(len(maps)-l, func(n int) bool { return maps[l+n].Start >= end })
+		for l < len(maps) && maps[l].Start < end {
+			l++
+		}
 		if l > 0 && (k > i || l > j) {
 			if m := maps[l-1]; m.End > end {
 				parts = append(parts, m.tail(end))
@@ -192,6 +191,10 @@ func (s *Space) splice(i, j, k, l int, parts []Mapping) {
 	a := s.mutable(i)
 	if i == k {
 		s.n += len(parts) - (l - j)
+		if len(parts) == 1 && l == j+1 {
+			a.maps[j] = parts[0] // as a restatement does
+			return
+		}
 		a.maps = slices.Replace(a.maps, j, l, parts...)
 		s.settle(i)
 		return
