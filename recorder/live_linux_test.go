@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -227,5 +228,15 @@ func TestFollowRefuses(t *testing.T) {
 	openFollower = func(bpfmmap.Options) (follower, error) { return nil, procmap.ErrNotSupported }
 	if _, err := New(Options{Follow: &FollowOptions{}}); !errors.Is(err, procmap.ErrNotSupported) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestLiveCrowded: a keyframe is due where much has happened, long before its interval is over.
+func TestLiveCrowded(t *testing.T) {
+	unmapped := state(mmSelf, self, 0x2000, 0x3000)
+	r := &ring{hooks: bpfmmap.HooksTracepoint, behind: slices.Repeat([]bpfmmap.Event{unmapped}, minCrowd+10)}
+	s := playRing(t, r, func(int) []format.Mmap { return []format.Mmap{walkedAt(0x1000, 0x1000)} }, nobody)
+	if n := s.stats.Live.Keyframes; n != 1 || s.walks[int(self)] != 2 {
+		t.Errorf("%d keyframes, %d walks: want 1 and 2", n, s.walks[int(self)])
 	}
 }

@@ -27,7 +27,8 @@ type ring struct {
 	misses uint64
 	late   bool // something was skipped before the end is marked, and nobody has asked yet
 	ending bool
-	shares bool // the parent has the test's process's address space
+	shares bool            // the parent has the test's process's address space
+	behind []bpfmmap.Event // what comes behind the first snapshot: if anything does, there has to be a second
 	epochs int
 	now    uint64
 }
@@ -167,7 +168,7 @@ func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during fun
 	before := openFollower
 	openFollower = func(bpfmmap.Options) (follower, error) { return s.ring, nil }
 	defer func() { openFollower = before }()
-	rec, err := New(Options{Workers: 1, Follow: &FollowOptions{}})
+	rec, err := New(Options{Workers: 1, Follow: &FollowOptions{Keyframe: time.Hour}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,11 @@ func playRing(t *testing.T, r *ring, found func(n int) []format.Mmap, during fun
 		s.records = append(s.records, r)
 		s.session.Apply(r)
 		if end, ok := r.(*format.SnapshotEnd); ok && end.Processes[format.WalkComplete]+end.Processes[format.WalkShared] > 0 {
-			cancel()
+			if len(s.ring.behind) == 0 {
+				cancel()
+			}
+			s.ring.put(s.ring.behind...)
+			s.ring.behind = nil
 		}
 		return nil
 	}))

@@ -53,7 +53,9 @@ type FollowOptions struct {
 	Hooks bpfmmap.Hooks
 	// RingSize is the size of the ring buffer in bytes, 0 means bpfmmap.DefaultRingSize.
 	RingSize int
-	// Keyframe is the interval of the snapshots that are taken besides, 0 means none.
+	// Keyframe is the longest interval of the snapshots that are taken besides, 0 means none. Where
+	// much happens they come sooner: after 250,000 events, or 8 for each record of the last one,
+	// whichever is more. So a moment of the recording is found by replaying no more than that.
 	Keyframe time.Duration
 	// Cgroup limits the recording to the processes in this cgroup v2 directory and below.
 	Cgroup string

@@ -22,6 +22,7 @@ type plan struct {
 	notBefore time.Time     // of repairs
 	pause     time.Duration // after the next one that does not help
 	keyframe  time.Time     // when the next one is due; zero = never
+	crowded   uint64        // live.events after which it is due sooner
 	failures  int           // snapshots in a row that could not begin
 }
 
@@ -110,6 +111,7 @@ func (l *live) concluded(sh *shot, now time.Time) {
 		}
 		if l.options.Follow.Keyframe > 0 {
 			p.keyframe = now.Add(l.options.Follow.Keyframe)
+			p.crowded = l.events + max(minCrowd, crowd*uint64(sh.stats.Listed+sh.stats.VMAs))
 		}
 	}
 	switch {
@@ -137,6 +139,14 @@ func (p *plan) wait(now time.Time) {
 	p.notBefore = now.Add(p.pause)
 	p.pause = min(max(2*p.pause, minPause), maxPause)
 }
+
+// Whoever asks a recording for a moment replays it from the last keyframe on. So one is due, too,
+// when there is this many times as much to replay as the snapshot had records, and more than is
+// replayed in 50 ms.
+const (
+	crowd    = 8
+	minCrowd = 250_000
+)
 
 // maxRepairs is how many address spaces are repaired one by one before all are.
 const maxRepairs = 64
@@ -171,7 +181,7 @@ func (l *live) next(now time.Time) error {
 				return err
 			}
 		}
-	case !p.keyframe.IsZero() && now.After(p.keyframe):
+	case !p.keyframe.IsZero() && (now.After(p.keyframe) || l.events > p.crowded):
 		p.spaces = nil // told anew like everything else
 		l.walked.Forget()
 		l.stats.Live.Keyframes++

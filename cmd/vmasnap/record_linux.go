@@ -44,7 +44,7 @@ some Go programs); without, they are recorded as denied. vmasnap doctor tells wh
 			flags.BoolVar(&r.noFollow, "no-follow", false, "the snapshot alone: do not follow later changes")
 			flags.TextVar(&r.follow.Hooks, "hooks", bpfmmap.HooksAuto, "who tells of changes: auto, kprobe, fentry or tracepoint")
 			flags.Var(&r.ringSize, "ring-size", "size of the ring buffer for changes, in bytes or with K, M or G behind")
-			flags.DurationVar(&r.follow.Keyframe, "keyframe", 10*time.Minute, "how often to walk all processes again, to check what was followed; 0 is never")
+			flags.DurationVar(&r.follow.Keyframe, "keyframe", 10*time.Minute, "how often to walk all processes again, to check what was followed, or sooner where much happens; 0 is never")
 			flags.BoolVar(&r.keepPriority, "keep-priority", false, "do not raise the recorder's priority, though a busy machine may starve it then")
 			flags.BoolVar(&r.keepCapabilities, "keep-capabilities", false, "do not give up the capabilities that are not needed any more")
 			flags.TextVar(&r.options.Source, "source", recorder.SourceAuto, "who tells what is mapped: auto, ioctl (Linux 6.11), iter (BPF iterator) or maps (the text of /proc/PID/maps)")
