@@ -71,9 +71,9 @@ func (a *Answer) Explain(host *format.Host) string {
 		return ""
 	case NoProcess:
 		if host != nil && host.Hidden {
-			return "no such process in the recording, which could not see all processes of the host"
+			return "no such process in the recording at this time, which could not see all processes of the host"
 		}
-		return "no such process in the recording"
+		return "no such process in the recording at this time"
 	case NotWalked:
 		return fmt.Sprintf("the address space of this process is not known: walk %s", a.Process.Status())
 	case NoAddresses:
