@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +26,9 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the command lines of testdata/script. "compile TEXT FILE" makes a
-// recording of records in the text form; "status N vmasnap ARGS..." wants that exit status,
-// where "! exec" is content with any but 0.
+// recording of records in the text form; "elf FILE ID" makes a program or library with that GNU
+// build ID; "status N vmasnap ARGS..." wants that exit status, where "! exec" is content with any
+// but 0. $CAPTURES is testdata/captures.
 func TestScript(t *testing.T) {
 	if _, err := exec.LookPath("zstd"); err != nil && need.Required(need.Tools) {
 		t.Fatalf("the scripts leave out what needs zstd, and VMASNAP_TEST_REQUIRE demands it: %v", err)
@@ -34,11 +39,19 @@ func TestScript(t *testing.T) {
 	if err := canFollow(); err != nil && need.Required(need.BPF) {
 		t.Fatalf("the scripts leave out what needs eBPF, and VMASNAP_TEST_REQUIRE demands it: %v", err)
 	}
+	captures, err := filepath.Abs("../../testdata/captures")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("VMASNAP_UPDATE") != "",
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"compile": compileText, "status": wantStatus},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"compile": compileText, "elf": makeELF, "status": wantStatus},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("CAPTURES", captures)
+			return nil
+		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "root":
@@ -91,6 +104,30 @@ func compile(text, file string) (err error) {
 		return errors.New("no record at all")
 	}
 	return w.Close()
+}
+
+func makeELF(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: elf FILE ID")
+	}
+	var id []byte
+	_, err := fmt.Sscanf(args[1], "%x", &id)
+	ts.Check(err)
+	var b bytes.Buffer
+	note := 4*3 + 4 + uint64(len(id))
+	for _, part := range []any{
+		elf.Header64{
+			Ident: [elf.EI_NIDENT]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+			Type:  uint16(elf.ET_DYN), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT),
+			Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1,
+		},
+		elf.Prog64{Type: uint32(elf.PT_NOTE), Flags: uint32(elf.PF_R), Off: 64 + 56, Vaddr: 64 + 56, Filesz: note, Memsz: note, Align: 4},
+		[3]uint32{4, uint32(len(id)), 3}, // sizes of name and ID; NT_GNU_BUILD_ID
+		[4]byte{'G', 'N', 'U'}, id,
+	} {
+		ts.Check(binary.Write(&b, binary.LittleEndian, part))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
 }
 
 func wantStatus(ts *testscript.TestScript, neg bool, args []string) {
