@@ -193,9 +193,28 @@ func fileDiffText(f *replay.FileDiff) string {
 		text += ", " + arrow(sizeOf(f.Was), sizeOf(f.Now))
 	}
 	if f.Changes&replay.FileMoved != 0 {
-		text += ", " + arrow(hex(f.Was[0].Start), hex(f.Now[0].Start))
+		from, to := firstMove(f)
+		text += ", " + arrow(hex(from), hex(to))
 	}
 	return text
+}
+
+// firstMove returns where the first part of a file that has moved was, and where it is now.
+func firstMove(f *replay.FileDiff) (from, to uint64) {
+	for i := range f.Was {
+		was := &f.Was[i]
+		there := func(now replay.Mapping) bool {
+			return now.Offset <= was.Offset && was.Offset-now.Offset < now.End-now.Start
+		}
+		at := func(now replay.Mapping) uint64 { return now.Start + was.Offset - now.Offset }
+		if slices.ContainsFunc(f.Now, func(now replay.Mapping) bool { return there(now) && at(now) == was.Start }) {
+			continue
+		}
+		if n := slices.IndexFunc(f.Now, there); n >= 0 {
+			return was.Start, at(f.Now[n])
+		}
+	}
+	return f.Was[0].Start, f.Now[0].Start
 }
 
 // fileID is what a file without a build ID is told from another by.
