@@ -89,7 +89,8 @@ func (s *Session) ReportProcesses(f Filter) []ProcessRow { return reportProcesse
 
 func reportProcesses(of iter.Seq[subject], f Filter) []ProcessRow {
 	var rows []ProcessRow
-	files := make(map[*File]struct{})
+	var known distinct
+	files := make(map[*distinctFile]struct{})
 	for p := range of {
 		if !f.Process(p.Process) {
 			continue
@@ -104,7 +105,7 @@ func reportProcesses(of iter.Seq[subject], f Filter) []ProcessRow {
 				row.Mappings++
 				row.Bytes += m.End - m.Start
 				if m.Kind&format.ContentFiles != 0 {
-					files[m.File] = struct{}{}
+					files[known.get(m.File)] = struct{}{}
 				}
 				if m.File.Deleted {
 					row.Deleted++
@@ -123,17 +124,20 @@ func reportProcesses(of iter.Seq[subject], f Filter) []ProcessRow {
 func (s *Session) ReportFiles(f Filter) []FileRow { return reportFiles(s.subjects(), f) }
 
 func reportFiles(of iter.Seq[subject], f Filter) []FileRow {
-	rows := make(map[*File]*tally[FileRow])
+	var known distinct
+	rows := make(map[*distinctFile]*tally[FileRow])
 	visit(of, f, func(p *Process, m Mapping, first bool) {
-		t := rows[m.File]
+		file := known.get(m.File)
+		t := rows[file]
 		if t == nil {
-			t = &tally[FileRow]{row: FileRow{File: m.File}}
-			rows[m.File] = t
+			t = &tally[FileRow]{}
+			rows[file] = t
 		}
 		t.count(&t.row.Usage, p, m, first)
 	})
 	out := make([]FileRow, 0, len(rows))
-	for _, t := range rows {
+	for file, t := range rows {
+		t.row.File = file.File
 		out = append(out, t.row)
 	}
 	slices.SortFunc(out, func(a, b FileRow) int {

@@ -76,14 +76,15 @@ func (r *StaleReport) Found() bool {
 type place struct {
 	mounts uint64 // inode number of the mount namespace
 	root   string
-	file   *File
+	file   *distinctFile
 }
 
 // Stale compares the executable files that selected processes have mapped with those on disk.
 func (s *Session) Stale(disk Disk, f Filter) *StaleReport {
 	r := &StaleReport{}
 	found := make(map[place]*StaleFile)
-	compared := make(map[*File]struct{})
+	var known distinct
+	compared := make(map[*distinctFile]struct{})
 	for p := range s.Processes() {
 		if !f.Process(p) {
 			continue
@@ -95,7 +96,8 @@ func (s *Session) Stale(disk Disk, f Filter) *StaleReport {
 			if m.Kind&format.ContentExecFile == 0 || !f.File(m.File) {
 				continue
 			}
-			at := place{file: m.File}
+			file := known.get(m.File)
+			at := place{file: file}
 			if p.Walk != nil {
 				at.mounts, at.root = p.Walk.MountNamespace, p.Walk.Root
 			}
@@ -105,7 +107,7 @@ func (s *Session) Stale(disk Disk, f Filter) *StaleReport {
 				found[at] = stale
 			}
 			if stale.Staleness != NotCompared && stale.Staleness != Temporary {
-				compared[m.File] = struct{}{}
+				compared[file] = struct{}{}
 			}
 			if n := len(stale.Processes); n == 0 || stale.Processes[n-1] != p {
 				stale.Processes = append(stale.Processes, p)
