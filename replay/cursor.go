@@ -24,6 +24,7 @@ type Cursor struct {
 	looked int           // so many of rec.lossy have been looked into
 	ahead  []ahead
 	marked []doubted // what foresee has marked
+	since  uint64    // Session.UncertainSince before it did
 
 	apply func(format.Record) // instead of Session.Apply, by those who look on; may be nil
 }
@@ -62,6 +63,7 @@ func (c *Cursor) Step(t uint64) error {
 		m.UncertainSince, m.AddressSpace.lostAt = m.since, m.lostAt
 	}
 	c.marked = c.marked[:0]
+	c.UncertainSince = c.since
 	for c.read() && c.due() {
 		if c.apply != nil {
 			c.apply(c.next)
@@ -151,10 +153,14 @@ func (c *Cursor) foresee() error {
 			}
 		}
 	}
+	c.since = c.UncertainSince
 	c.ahead = slices.DeleteFunc(c.ahead, func(a ahead) bool { return a.record <= behind })
 	for _, a := range c.ahead {
 		if a.From > c.now {
 			continue
+		}
+		if a.PID == 0 {
+			c.lose(max(a.From, 1))
 		}
 		for _, p := range c.procs {
 			if a.PID == 0 || a.PID == p.PID {

@@ -25,6 +25,7 @@ type History struct {
 	of    map[*Process]*pastLife
 	space map[*AddressSpace]*pastSpace // those in use
 	lost  doubts                       // from when on a loss may have been to when it was noticed
+	any   doubts                       // of Session.UncertainSince
 }
 
 // pastLife is a process, and which address spaces it had.
@@ -80,6 +81,7 @@ func (h *History) Write(rec format.Record) error {
 		return nil
 	}
 	h.s.Apply(rec)
+	h.any.follow(h.s.UncertainSince, h.now)
 	if r, ok := rec.(*format.Lost); ok {
 		if r.PID == 0 {
 			h.lost = append(h.lost, Window{max(r.From, 1), r.Time})
@@ -167,6 +169,7 @@ func (h *History) sweep() {
 	for _, past := range h.space {
 		past.forget(oldest)
 	}
+	h.any = slices.DeleteFunc(h.any, func(w Window) bool { return w.Until != 0 && w.Until < oldest })
 	h.lost = slices.DeleteFunc(h.lost, func(w Window) bool { return w.Until < oldest })
 }
 
@@ -193,7 +196,7 @@ func (h *History) Lookup(pid uint32, t, addr uint64) PastAnswer {
 	}
 	l := h.life(pid, t)
 	if l == nil {
-		return PastAnswer{Miss: NoProcess}
+		return PastAnswer{Miss: NoProcess, Uncertain: h.any.at(t) || h.lost.at(t)}
 	}
 	a := PastAnswer{StartTime: l.StartTime, Comm: l.Comm, Status: l.Status()}
 	i, _ := slices.BinarySearchFunc(l.had, t, func(n tenure, t uint64) int { return cmp.Compare(n.from, t+1) })

@@ -266,10 +266,10 @@ snapshot-end time=%d id=%d
 	}
 	for _, tc := range []struct{ name, records, want, says string }{
 		{"none", "", "", ""},
-		{"open", one, "0 15-20 ring 3 open", "3 statements lost (ring) in 1 windows of time, not repaired"},
-		{"of several CPUs", one + "lost time=21 count=4 from=14 cpu=1 reason=ring\n", "0 14-21 ring 7 open", "7 statements lost (ring) in 1 windows of time, not repaired"},
+		{"open", one, "0 15-20 ring 3 open", "3 statements lost (ring) in 1 window of time, not repaired"},
+		{"of several CPUs", one + "lost time=21 count=4 from=14 cpu=1 reason=ring\n", "0 14-21 ring 7 open", "7 statements lost (ring) in 1 window of time, not repaired"},
 		{"through several doors", one + "lost time=20 from=14 cpu=1 reason=recursion\n", "0 15-20 ring 3 open, 0 14-20 recursion 0 open", "3 statements lost (ring, recursion) in 2 windows of time, not repaired"},
-		{"repaired", one + wide(2, 30), "0 15-20 ring 3 repaired 34", "3 statements lost (ring) in 1 windows of time, all repaired by later walks"},
+		{"repaired", one + wide(2, 30), "0 15-20 ring 3 repaired 34", "3 statements lost (ring) in 1 window of time, all repaired by later walks"},
 		{"again", one + wide(2, 30) + "lost time=50 from=45 cpu=-1 reason=ring\n", "0 15-20 ring 3 repaired 34, 0 45-50 ring 0 open", "3 statements lost (ring) in 2 windows of time, 1 of them not repaired"},
 		{"during a snapshot", "snapshot-begin time=12 id=3\n" + one + "snapshot-end time=21 id=3\n", "0 15-20 ring 3 open", "not repaired"},
 		{"before and during a snapshot", "lost time=2 count=1 from=1 cpu=0 reason=ring\nsnapshot-begin time=12 id=3\nprocess time=13 pid=10 tid=10 snapshot=3 status=complete comm=\"ten\"\n" + one + "snapshot-end time=21 id=3\n",

@@ -47,7 +47,7 @@ type Answer struct {
 func (s *Session) Lookup(pid uint32, addr uint64) Answer {
 	p := s.procs[pid]
 	if p == nil {
-		return Answer{Miss: NoProcess}
+		return Answer{Miss: NoProcess, Uncertain: s.UncertainSince != 0}
 	}
 	a := Answer{Process: p, Uncertain: p.UncertainSince != 0}
 	m, ok := p.Space.Lookup(addr)

@@ -32,6 +32,8 @@ func (s *Session) lost(r *format.Lost) {
 	}
 	if r.PID == 0 {
 		about = nil
+		s.lostAny++
+		s.lose(since)
 		for _, p := range s.procs {
 			p.lose(since, r.Time)
 		}
@@ -40,6 +42,13 @@ func (s *Session) lost(r *format.Lost) {
 		s.excused(about, r.From)
 	}
 	s.window(Loss{PID: r.PID, From: r.From, Detected: r.Time, Reason: r.Reason, Count: r.Count, space: about})
+}
+
+// lose marks that processes may have come to be, or ended, since then.
+func (s *Session) lose(since uint64) {
+	if s.UncertainSince == 0 || since < s.UncertainSince {
+		s.UncertainSince = since
+	}
 }
 
 // lose marks what a loss from since on, noticed at the time now, may have changed.
@@ -82,6 +91,9 @@ func (s *Session) certain(a *AddressSpace, now uint64) {
 // repaired ends the windows from before the machine-wide snapshot that ends now, but for
 // those of address spaces that it could not state.
 func (s *Session) repaired(now uint64) {
+	if s.lostAny == s.lostOlder {
+		s.UncertainSince = 0
+	}
 	for i := range s.Losses[:s.older] {
 		if l := &s.Losses[i]; l.Repaired == 0 && (l.space == nil || l.space.UncertainSince == 0) {
 			l.Repaired, l.space = max(now, 1), nil

@@ -179,7 +179,11 @@ func (r *Recording) from(frame int, t uint64) (c *Cursor, whole bool, err error)
 		return nil, false, nil
 	}
 	since := c.Stats.LastSnapshot.Time
+	c.since = c.UncertainSince
 	err = c.Step(t)
+	if c.UncertainSince != 0 && c.UncertainSince <= since {
+		return nil, false, nil // maybe from long before
+	}
 	for p := range c.Processes() {
 		if p.UncertainSince != 0 && p.UncertainSince <= since {
 			return nil, false, nil // maybe from long before

@@ -33,6 +33,7 @@ func naive(records []format.Record, t uint64) *Session {
 // whole writes down all that can be asked of a Session.
 func whole(s *Session) string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "uncertain %d\n", s.UncertainSince)
 	groups := make(map[*AddressSpace]uint32)
 	for p := range s.Processes() {
 		if groups[p.AddressSpace] == 0 {
@@ -128,7 +129,7 @@ func TestAt(t *testing.T) {
 			}
 		}
 	}
-	if fromSnapshot < 300 {
+	if fromSnapshot < 250 {
 		t.Errorf("%d answers began at a snapshot", fromSnapshot)
 	}
 }

@@ -20,6 +20,10 @@ type Session struct {
 	Losses []Loss
 	// Drifts are the first 32 differences of Stats.Drift.
 	Drifts []Drift
+	// UncertainSince is not 0 when statements about any process have been lost since that time
+	// (CLOCK_MONOTONIC ns) and no snapshot of the whole machine has come after that: there may be
+	// processes that nothing tells of.
+	UncertainSince uint64
 
 	procs  map[uint32]*Process
 	files  map[File]*File
@@ -33,6 +37,8 @@ type Session struct {
 	wideID    uint32 // its SnapshotBegin.ID
 	wideTold  int    // processes that it has told of
 	older     int    // windows of Losses from before the machine-wide snapshot under way
+	lostAny   uint64 // Lost records about any process
+	lostOlder uint64 // those from before the machine-wide snapshot under way
 	pending   comparison
 	fresh     []freshDrift
 	watch     watcher // may be nil

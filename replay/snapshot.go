@@ -9,7 +9,7 @@ import (
 func (s *Session) snapshotBegin(r *format.SnapshotBegin) {
 	s.snapshots++
 	if r.PID == 0 {
-		s.wide, s.wideID, s.wideTold, s.older = s.snapshots, r.ID, 0, len(s.Losses)
+		s.wide, s.wideID, s.wideTold, s.older, s.lostOlder = s.snapshots, r.ID, 0, len(s.Losses), s.lostAny
 	}
 }
 

@@ -45,7 +45,8 @@ func (s *Session) Summary() Summary {
 		sum.Reason = s.End.Reason
 	}
 	spaces := make(map[*Space]struct{})
-	files := make(map[*File]struct{})
+	var known distinct
+	files := make(map[*distinctFile]struct{})
 	for p := range s.Processes() {
 		if p.Followed() {
 			sum.Followed++
@@ -69,7 +70,7 @@ func (s *Session) Summary() Summary {
 		sum.Mappings += p.Space.Len()
 		for m := range p.Space.All() {
 			if m.Kind&format.ContentFiles != 0 {
-				files[m.File] = struct{}{}
+				files[known.get(m.File)] = struct{}{}
 			}
 		}
 	}
@@ -125,6 +126,14 @@ func (s *Summary) Incomplete() []string {
 	return out
 }
 
+// plural counts a thing.
+func plural(n uint64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
 // lost says what was lost, and whether it was repaired.
 func (s *Summary) lost() []string {
 	if s.Stats.Losses == 0 {
@@ -143,9 +152,9 @@ func (s *Summary) lost() []string {
 	}
 	number := "an unknown number of statements"
 	if s.Stats.Lost > 0 {
-		number = fmt.Sprintf("%d statements", s.Stats.Lost)
+		number = plural(s.Stats.Lost, "statement")
 	}
-	text := fmt.Sprintf("%s lost (%s) in %d windows of time", number, strings.Join(why, ", "), s.Stats.LossWindows)
+	text := fmt.Sprintf("%s lost (%s) in %s of time", number, strings.Join(why, ", "), plural(s.Stats.LossWindows, "window"))
 	switch {
 	case open == 0:
 		text += ", all repaired by later walks"

@@ -57,7 +57,7 @@ func (r *report) across(s *streams, out *bufio.Writer, st style, names []string,
 			return usageError("%s is there twice", name)
 		}
 		index[name] = len(doc.Recordings)
-		loaded, err := loadAt(s, name, r.at)
+		loaded, err := loadAt(s, name, string(r.at), (*replay.Recording).Replay)
 		if err != nil {
 			return err
 		}

@@ -109,6 +109,8 @@ func (d *diff) parse(args []string, comm, path string) error {
 		return usageError("takes two FILEs, got %q too", args[2])
 	case len(d.at) > 2:
 		return usageError("--at %q: there are two already", d.at[2])
+	case slices.Contains(d.at, ""):
+		return usageError("--at: want a time")
 	case len(d.pids) > 2:
 		return usageError("--pid %d: there are two already", d.pids[2])
 	case len(args) < 2 && len(d.at) < 2 && len(d.pids) < 2:
@@ -139,7 +141,7 @@ func (d *diff) compare(s *streams) error {
 	switch {
 	case d.names[1] != "":
 		for i, name := range d.names {
-			if states[i], err = loadAt(s, name, of(d.at, i)); err != nil {
+			if states[i], err = loadAt(s, name, of(d.at, i), (*replay.Recording).Replay); err != nil {
 				return err
 			}
 		}
@@ -151,13 +153,13 @@ func (d *diff) compare(s *streams) error {
 		}
 		defer l.Close()
 		for i, at := range d.at {
-			if states[i], err = l.at(s, at); err != nil {
+			if states[i], err = l.at(s, at, (*replay.Recording).Replay); err != nil {
 				return err
 			}
 		}
 	default:
 		d.names[1] = d.names[0]
-		if states[0], err = loadAt(s, d.names[0], of(d.at, 0)); err != nil {
+		if states[0], err = loadAt(s, d.names[0], of(d.at, 0), (*replay.Recording).Replay); err != nil {
 			return err
 		}
 		states[1] = states[0]

@@ -82,7 +82,7 @@ the cache of debuginfod's clients. A file with another build ID is never used; t
 					return told()
 				}
 				if *strict && l.doubtful > 0 {
-					return &exitError{code: exitIncomplete, err: fmt.Errorf("%d answers are uncertain or about processes that were not walked", l.doubtful)}
+					return &exitError{code: exitIncomplete, err: fmt.Errorf("%s that cannot be certain, or about processes that were not walked", plural(l.doubtful, "answer"))}
 				}
 				return nil
 			}

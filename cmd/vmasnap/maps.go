@@ -33,7 +33,7 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				if len(pids) != 1 {
 					return usageError("wants one --pid")
 				}
-				session, err := loadAt(s, name, *at)
+				session, err := loadAt(s, name, *at, (*replay.Recording).At)
 				if err != nil {
 					return err
 				}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +21,29 @@ A..B, where nothing for A or B is the start or the end.`
 
 // atFlag declares --at.
 func atFlag(flags *pflag.FlagSet) *string {
-	return flags.String("at", "", "the state at this `TIME` instead of at the end")
+	var at momentFlag
+	flags.Var(&at, "at", "the state at this `TIME` instead of at the end")
+	return (*string)(&at)
 }
+
+// momentFlag is a time or a range, "" if the flag is not given: a variable of a script that is
+// empty by mistake is not the end.
+type momentFlag string
+
+// String implements pflag.Value.
+func (m *momentFlag) String() string { return string(*m) }
+
+// Set implements pflag.Value.
+func (m *momentFlag) Set(s string) error {
+	if s == "" {
+		return errors.New("want a time")
+	}
+	*m = momentFlag(s)
+	return nil
+}
+
+// Type implements pflag.Value.
+func (m *momentFlag) Type() string { return "time" }
 
 // library is a recording that can be asked for any time.
 type library struct {
@@ -128,12 +150,16 @@ type state struct {
 	*replay.Session
 	summary func() replay.Summary
 	when    string // in sentences: "at the end of x"
-	damage  error  // that was in the way
+	damage  error  // that was in the way, or that the recording has elsewhere
 }
+
+// moment is replay.Recording.At, or, for whoever wants to know what was lost all the time before,
+// Replay.
+type moment func(*replay.Recording, uint64) (*replay.Cursor, error)
 
 // loadAt returns the state of a recording at a time as --at names it, or at its end if that is "".
 // What stands before a damage is used, with a warning.
-func loadAt(s *streams, name, at string) (*state, error) {
+func loadAt(s *streams, name, at string, get moment) (*state, error) {
 	if at == "" {
 		session, damage, err := load(s, name)
 		if err != nil {
@@ -146,16 +172,16 @@ func loadAt(s *streams, name, at string) (*state, error) {
 		return nil, err
 	}
 	defer l.Close()
-	return l.at(s, at)
+	return l.at(s, at, get)
 }
 
 // at returns the state at a time as --at names it.
-func (l *library) at(s *streams, at string) (*state, error) {
+func (l *library) at(s *streams, at string, get moment) (*state, error) {
 	t, err := l.parse("at", at)
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.At(t)
+	c, err := get(l.Recording, t)
 	return l.state(s, c, at, err)
 }
 
@@ -172,5 +198,5 @@ func (l *library) state(s *streams, c *replay.Cursor, at string, damage error) (
 	if sum := c.Summary(); sum.Early {
 		fmt.Fprintf(s.err, "vmasnap: warning: %s: %s is before the first snapshot was complete: what it had not told of by then is not known\n", l.name, at)
 	}
-	return &state{c.Session, c.Summary, fmt.Sprintf("at %s in %s", at, l.name), damage}, nil
+	return &state{c.Session, c.Summary, fmt.Sprintf("at %s in %s", at, l.name), cmp.Or(damage, l.Damage())}, nil
 }

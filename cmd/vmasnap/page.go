@@ -69,13 +69,13 @@ func (r *report) chronicle(s *streams, name string) (c *replay.Chronicle, sum *r
 	from, to, when := l.timeline.Start, l.timeline.End, "end"
 	switch {
 	case r.span != "":
-		when = r.span
-		if from, to, err = l.timeline.ParseRange(r.span); err != nil {
+		when = string(r.span)
+		if from, to, err = l.timeline.ParseRange(when); err != nil {
 			return nil, nil, nil, usageError("--time: %w", err)
 		}
 	case r.at != "":
-		when = r.at
-		if to, err = l.parse("at", r.at); err != nil {
+		when = string(r.at)
+		if to, err = l.parse("at", string(r.at)); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -91,7 +91,7 @@ func (r *report) chronicle(s *streams, name string) (c *replay.Chronicle, sum *r
 	if when == "end" {
 		all = st.Session.Summary()
 	}
-	return c, &all, damage, nil
+	return c, &all, st.damage, nil
 }
 
 // printPage writes the page; out keeps the error.

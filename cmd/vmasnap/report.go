@@ -47,8 +47,8 @@ there are, on which hosts, and which processes have them mapped.`,
 			asJSON := flags.Bool("json", false, "print one JSON document a FILE")
 			across := flags.Bool("across", false, "one report of all FILEs: which builds exist, and who maps them")
 			page := flags.String("html", "", "write one page that shows FILE in a browser to this `FILE`; - is standard output")
-			flags.StringVar(&r.at, "at", "", "the state at this `TIME` instead of at the end")
-			flags.StringVar(&r.span, "time", "", "all that was there in this `RANGE` of time, A..B")
+			flags.Var(&r.at, "at", "the state at this `TIME` instead of at the end")
+			flags.Var(&r.span, "time", "all that was there in this `RANGE` of time, A..B")
 			strict := flags.Bool("strict", false, "exit with status 3 if a recording is incomplete")
 			r.color.declare(flags)
 			return func(_ context.Context, s *streams, args []string) error {
@@ -123,8 +123,8 @@ type report struct {
 	by     []string
 	sort   string
 	limit  int
-	at     string
-	span   string
+	at     momentFlag
+	span   momentFlag
 	pids   pidsFlag
 	filter replay.Filter
 	color  colorFlag
@@ -178,7 +178,7 @@ func (r *report) load(s *streams, name string) (of reported, sum *replay.Summary
 	defer l.Close()
 	var c *replay.Cursor
 	if r.span != "" {
-		from, to, err := l.timeline.ParseRange(r.span)
+		from, to, err := l.timeline.ParseRange(string(r.span))
 		if err != nil {
 			return nil, nil, nil, usageError("--time: %w", err)
 		}
@@ -187,19 +187,19 @@ func (r *report) load(s *streams, name string) (of reported, sum *replay.Summary
 			of, c = span, span.Cursor
 		}
 	} else {
-		at, err := l.parse("at", r.at)
+		at, err := l.parse("at", string(r.at))
 		if err != nil {
 			return nil, nil, nil, err
 		}
 		c, damage = l.Replay(at) // for what it says of all the time before
 		of = c
 	}
-	st, err := l.state(s, c, cmp.Or(r.at, r.span), damage)
+	st, err := l.state(s, c, string(cmp.Or(r.at, r.span)), damage)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	all := st.summary()
-	return of, &all, damage, nil
+	return of, &all, st.damage, nil
 }
 
 // print writes the report as text; out keeps the error.

@@ -29,7 +29,8 @@ later but began before its end. ` + aboutTimes,
 			form := flags.StringP("format", "f", "text", "text or jsonl")
 			var pids pidsFlag
 			flags.VarP(&pids, "pid", "p", "only records of these processes")
-			span := flags.String("time", "", "only records of this `RANGE` of time, A..B")
+			var span momentFlag
+			flags.Var(&span, "time", "only records of this `RANGE` of time, A..B")
 			types := flags.StringSlice("type", nil, "only records of these types: host, process, mmap, ...")
 			return func(_ context.Context, s *streams, args []string) error {
 				name, err := oneFile(args)
@@ -56,13 +57,15 @@ later but began before its end. ` + aboutTimes,
 						(len(wanted) == 0 || slices.Contains(wanted, r.Type()))
 				}
 				var records iter.Seq2[format.Record, error]
+				var damage error // elsewhere in the recording
 				if flags.Changed("time") {
 					l, err := openLibrary(s, name)
 					if err != nil {
 						return err
 					}
 					defer l.Close()
-					if records, err = l.between(*span); err != nil {
+					damage = l.Damage()
+					if records, err = l.between(string(span)); err != nil {
 						return err
 					}
 				} else {
@@ -74,7 +77,11 @@ later but began before its end. ` + aboutTimes,
 					records = rec.All()
 				}
 				out := bufio.NewWriterSize(s.out, 1<<16)
-				return finish(out, printRecords(out, name, records, keep, appendRecord))
+				err = printRecords(out, name, records, keep, appendRecord)
+				if err == nil && damage != nil {
+					err = told()
+				}
+				return finish(out, err)
 			}
 		},
 	}

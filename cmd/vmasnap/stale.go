@@ -98,7 +98,7 @@ func (c *stale) session(ctx context.Context, s *streams, args []string, at strin
 		if err != nil {
 			return nil, err
 		}
-		return loadAt(s, name, at)
+		return loadAt(s, name, at, (*replay.Recording).Replay)
 	}
 	if at != "" {
 		return nil, usageError("--at is for a FILE")
@@ -142,7 +142,7 @@ func (c *stale) print(out *bufio.Writer, st style, r *replay.StaleReport) {
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s files compared: %s; %s run stale code\n", count(r.Compared), tally(counts), plural(len(processes), "process"))
+	fmt.Fprintf(out, "%s compared: %s; %s run stale code\n", plural(r.Compared, "file"), tally(counts), plural(len(processes), "process"))
 	for _, line := range weaknesses(r, counts) {
 		fmt.Fprintf(out, "%s\n", st.warn(line))
 	}
@@ -155,7 +155,7 @@ func weaknesses(r *replay.StaleReport, counts map[replay.Staleness]int) []string
 		out = append(out, fmt.Sprintf("%s of them have no build ID that tells builds apart (none, or Go's \"redacted\"): only another inode is noticed, not what is written into them", count(r.Unidentified)))
 	}
 	if n := counts[replay.NotCompared]; n > 0 {
-		out = append(out, fmt.Sprintf("%s files could not be looked at; --all lists them", count(n)))
+		out = append(out, fmt.Sprintf("%s could not be looked at; --all lists them", plural(n, "file")))
 	}
 	if n := len(r.Unknown); n > 0 {
 		out = append(out, "of "+plural(n, "process")+" it is not known, or not certain, what is mapped: there may be more")
