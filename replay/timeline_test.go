@@ -2,6 +2,10 @@ package replay
 
 import (
 	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,4 +64,65 @@ func TestTimeline(t *testing.T) {
 	if got := l.String(); got != "5000000000 to 15000000000 ns (+10s)" || !l.Wall(7e9).IsZero() {
 		t.Errorf("%s, %v", got, l.Wall(7e9))
 	}
+}
+
+// FuzzTimeline: what is understood is a time of the recording or outside of it, and each way to write
+// a time of it down is read as that time.
+func FuzzTimeline(f *testing.F) {
+	wall := uint64(time.Date(2026, 11, 20, 18, 0, 0, 0, time.UTC).UnixNano())
+	for _, text := range []string{
+		"start", "+1.5s", "-2s", "12.5%", "2026-11-20T19:00:03.25+01:00", "7000000001", "7.000001", "+1s..-2s", "..", "99999999999999999999", "-",
+	} {
+		f.Add(text, uint64(5e9), uint64(10e9), uint64(4e9), wall, uint64(2e9+1))
+	}
+	f.Fuzz(func(t *testing.T, text string, start, span, monotonic, wall, at uint64) {
+		l := Timeline{Start: start, End: start + min(span, ^start), Clocks: format.Clocks{Monotonic: monotonic, Realtime: wall}}
+		span = l.End - l.Start
+		got, err := l.Parse(text)
+		where, outside, bad := l.Locate(text)
+		if (err == nil) != (bad == nil && !outside) || outside != errors.Is(err, ErrOutside) || err == nil && got != where {
+			t.Fatalf("%q of %s: %d, %v; but %d, %t, %v", text, &l, got, err, where, outside, bad)
+		}
+		if bad == nil && outside != (where < l.Start || where > l.End) {
+			t.Fatalf("%q of %s: %d, outside %t", text, &l, where, outside)
+		}
+		if from, to, err := l.ParseRange(text); err == nil && (from < l.Start || from > to || to > l.End) {
+			t.Fatalf("%q of %s: %d to %d", text, &l, from, to)
+		}
+		at = l.Start + at%max(span, 1)
+		forms := []string{strconv.FormatUint(at, 10)}
+		if at/1e9 < math.MaxUint64/1_000_000_000 {
+			forms = append(forms, fmt.Sprintf("%d.%09d", at/1e9, at%1e9))
+		}
+		if d := time.Duration(at - l.Start); d >= 0 {
+			forms = append(forms, "+"+d.String())
+		}
+		if d := time.Duration(l.End - at); d >= 0 {
+			forms = append(forms, "-"+d.String())
+		}
+		since := int64(at - monotonic)
+		if now := int64(wall) + since; wall != 0 && int64(wall) > 0 && (since >= 0) == (at >= monotonic) && (now >= int64(wall)) == (since >= 0) {
+			forms = append(forms, l.Wall(at).Format(time.RFC3339Nano))
+		}
+		for _, form := range forms {
+			if got, err := l.Parse(form); err != nil || got != at {
+				t.Fatalf("%q of %s: %d, %v, want %d", form, &l, got, err, at)
+			}
+			if from, to, err := l.ParseRange(form + ".." + forms[0]); err != nil || from != at || to != at {
+				t.Fatalf("%q of %s to itself: %d to %d, %v", form, &l, from, to, err)
+			}
+		}
+		for _, percent := range []uint64{0, 1 + at%99, 100} {
+			hi, lo := bits.Mul64(span, percent)
+			part, _ := bits.Div64(hi, lo, 100)
+			want, slack := l.Start+part, 1+span>>50
+			if percent == 0 || percent == 100 {
+				slack = 0
+			}
+			got, err := l.Parse(fmt.Sprintf("%d%%", percent))
+			if err != nil || max(got, want)-min(got, want) > slack {
+				t.Fatalf("%d%% of %s: %d, %v, want %d", percent, &l, got, err, want)
+			}
+		}
+	})
 }
