@@ -86,7 +86,7 @@ func (l *Timeline) parse(text string) (uint64, error) {
 		if err != nil || !(p >= 0 && p <= 100) {
 			return 0, errors.New("want a number from 0 to 100 before the %")
 		}
-		return l.Start + uint64(p/100*float64(l.End-l.Start)), nil
+		return l.Start + share(l.End-l.Start, p/100), nil
 	case digits(text):
 		ns, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
@@ -106,6 +106,15 @@ func (l *Timeline) parse(text string) (uint64, error) {
 	}
 	ns := wall.Sub(time.Unix(0, int64(l.Clocks.Realtime)))
 	return add(l.Clocks.Monotonic, ns), nil
+}
+
+// share returns that part of span, from 0 to 1. Of one that a float64 does not hold, the whole is no
+// more than the span.
+func share(span uint64, part float64) uint64 {
+	if x := part * float64(span); x < float64(span) {
+		return uint64(x)
+	}
+	return span
 }
 
 // seconds parses a time in seconds, as perf script prints it.
