@@ -90,7 +90,10 @@ func parsePID(s string) (uint32, error) {
 // parseAddress parses an address: hexadecimal, with or without 0x, as /proc and perf
 // print it.
 func parseAddress(s string) (uint64, error) {
-	digits := strings.TrimPrefix(strings.TrimPrefix(s, "0x"), "0X")
+	digits, cut := strings.CutPrefix(s, "0x")
+	if !cut {
+		digits = strings.TrimPrefix(s, "0X")
+	}
 	n, err := strconv.ParseUint(digits, 16, 64)
 	if errors.Is(err, strconv.ErrRange) {
 		return 0, fmt.Errorf("address %q is longer than 64 bits", s)
