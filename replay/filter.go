@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -38,7 +39,8 @@ func (f *Filter) Files() bool { return f.Path != nil || f.BuildID != "" }
 
 // Glob is a shell pattern for names: * is any run of characters, a slash included, ? is any
 // one character, [a-z] and [!a-z] are classes, and \ takes the next character literally, but
-// not within a class. A ] is one of a class if it comes first; [:alpha:] means nothing.
+// not within a class. A ] is one of a class if it comes first; [:alpha:] means nothing. The pattern
+// is UTF-8; each byte of a name that is not is a character.
 type Glob struct{ re *regexp.Regexp }
 
 // classQuoter quotes what regexp understands within a class, but a shell pattern does not.
@@ -46,6 +48,9 @@ var classQuoter = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`)
 
 // ParseGlob compiles a pattern. It must match the whole name.
 func ParseGlob(pattern string) (*Glob, error) {
+	if !utf8.ValidString(pattern) {
+		return nil, fmt.Errorf("parse pattern %q: not UTF-8", pattern)
+	}
 	var b strings.Builder
 	b.WriteString(`(?s)\A`)
 	for i := 0; i < len(pattern); i++ {
