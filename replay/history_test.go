@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -10,64 +12,80 @@ import (
 	"github.com/vmasnap/vmasnap/format"
 )
 
-// TestHistoryPast asks, while random machines are recorded, what was so some time ago. It must be what
-// a Session says that was given the records up to then.
+// asked counts questions to a History.
+type asked struct{ all, hits, doubts int }
+
+// past asks, while records are written, what was so some time ago. It must be what a Session says
+// that was given the records up to then.
+func (n *asked) past(t *testing.T, records []format.Record, rng *rand.Rand) {
+	t.Helper()
+	const keep = 200 * 1000 // ns: as many records
+	h := NewHistory(keep)
+	for i, r := range records {
+		if err := h.Write(r); err != nil {
+			t.Fatal(err)
+		}
+		if i%40 != 39 {
+			continue
+		}
+		now := r.Head().Time
+		back := rng.Uint64N(keep)
+		if now-records[1].Head().Time <= back {
+			continue
+		}
+		at := now - back
+		next := slices.IndexFunc(records, func(r format.Record) bool { return r.Head().Time > at })
+		if m, ok := records[next].(*format.Mmap); ok && m.Walked {
+			continue // a walk is of one time, but in these recordings
+		}
+		want := naive(records[:i+1], at)
+		for pid := range uint32(14) {
+			for place := range uint64(32) {
+				addr := place*page + 7
+				got, a := h.Lookup(pid, at, addr), want.Lookup(pid, addr)
+				n.all++
+				if got.Uncertain != a.Uncertain {
+					t.Fatalf("record %d, process %d at %d, %d ns ago: uncertain %t, want %t", i, pid, at, back, got.Uncertain, a.Uncertain)
+				}
+				if got.Miss != a.Miss || got.Offset != a.Offset || a.Miss == Hit && *got.Mapping.File != *a.Mapping.File {
+					t.Fatalf("record %d, %d:%#x at %d, %d ns ago: %+v, want %+v", i, pid, addr, at, back, got, a)
+				}
+				if a.Miss == Hit {
+					n.hits++
+				}
+				if a.Uncertain {
+					n.doubts++
+				}
+			}
+		}
+	}
+	if a := h.Lookup(1, 1, 0); a.Miss != TooOld {
+		t.Errorf("before the beginning: %s", a.Miss)
+	}
+}
+
+// TestHistoryPast asks for the past of random machines.
 func TestHistoryPast(t *testing.T) {
-	asked, hits, doubts := 0, 0, 0
+	var n asked
 	for seed := range uint64(60) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		program := make([]byte, 4*300)
 		for i := range program {
 			program[i] = byte(rng.Uint32())
 		}
-		records := play(t, program).records
-		const keep = 200 * 1000 // ns: as many records
-		h := NewHistory(keep)
-		for n, r := range records {
-			if err := h.Write(r); err != nil {
-				t.Fatal(err)
-			}
-			if n%40 != 39 {
-				continue
-			}
-			now := r.Head().Time
-			back := rng.Uint64N(keep)
-			if now-records[1].Head().Time <= back {
-				continue
-			}
-			at := now - back
-			next := slices.IndexFunc(records, func(r format.Record) bool { return r.Head().Time > at })
-			if m, ok := records[next].(*format.Mmap); ok && m.Walked {
-				continue // a walk is of one time, but in these recordings
-			}
-			want := naive(records[:n+1], at)
-			for pid := range uint32(14) {
-				for place := range uint64(32) {
-					addr := place*page + 7
-					got, a := h.Lookup(pid, at, addr), want.Lookup(pid, addr)
-					asked++
-					if got.Uncertain != a.Uncertain {
-						t.Fatalf("seed %d, record %d, process %d at %d, %d ns ago: uncertain %t, want %t", seed, n, pid, at, back, got.Uncertain, a.Uncertain)
-					}
-					if got.Miss != a.Miss || got.Offset != a.Offset || a.Miss == Hit && *got.Mapping.File != *a.Mapping.File {
-						t.Fatalf("seed %d, record %d, %d:%#x at %d, %d ns ago: %+v, want %+v", seed, n, pid, addr, at, back, got, a)
-					}
-					if a.Miss == Hit {
-						hits++
-					}
-					if a.Uncertain {
-						doubts++
-					}
-				}
-			}
-		}
-		if a := h.Lookup(1, 1, 0); a.Miss != TooOld {
-			t.Errorf("before the beginning: %s", a.Miss)
-		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { n.past(t, play(t, program).records, rng) })
 	}
-	if hits < 3_000 || doubts < 10_000 {
-		t.Errorf("%d questions, %d hits, %d uncertain", asked, hits, doubts)
+	if n.hits < 3_000 || n.doubts < 10_000 {
+		t.Errorf("%+v", n)
 	}
+}
+
+// FuzzHistory lets the fuzzer choose the machine's fate, and what is asked.
+func FuzzHistory(f *testing.F) {
+	f.Add(bytes.Repeat([]byte{0, 1, 2, 3, 5, 0, 0, 0, 7, 0, 0, 0, 14, 1, 5, 2, 12, 1, 3, 1, 10, 1, 3, 1, 11, 0, 1, 0}, 10), uint64(1))
+	f.Fuzz(func(t *testing.T, program []byte, seed uint64) {
+		new(asked).past(t, play(t, program[:min(len(program), 1200)]).records, rand.New(rand.NewPCG(seed, 3)))
+	})
 }
 
 // TestHistoryForgets: memory is that of the time that is kept.
