@@ -1,8 +1,8 @@
 package replay
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -84,7 +84,7 @@ func (h *History) Write(rec format.Record) error {
 	h.any.follow(h.s.UncertainSince, h.now)
 	if r, ok := rec.(*format.Lost); ok {
 		if r.PID == 0 {
-			h.lost = append(h.lost, Window{max(r.From, 1), r.Time})
+			h.lost = append(h.lost, Window{max(r.From, 1), max(r.Time, 1)})
 		}
 		for _, past := range h.space {
 			past.doubt(h.now)
@@ -199,7 +199,7 @@ func (h *History) Lookup(pid uint32, t, addr uint64) PastAnswer {
 		return PastAnswer{Miss: NoProcess, Uncertain: h.any.at(t) || h.lost.at(t)}
 	}
 	a := PastAnswer{StartTime: l.StartTime, Comm: l.Comm, Status: l.Status()}
-	i, _ := slices.BinarySearchFunc(l.had, t, func(n tenure, t uint64) int { return cmp.Compare(n.from, t+1) })
+	i := sort.Search(len(l.had), func(i int) bool { return l.had[i].from > t })
 	past := l.had[max(i-1, 0)].space
 	var ok bool
 	if a.Mapping, ok = past.lookup(t, addr); ok {

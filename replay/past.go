@@ -5,7 +5,7 @@ import "sort"
 // pastSpace is an address space, and what was mapped in it before.
 type pastSpace struct {
 	*AddressSpace
-	told     uint64 // when it became known; 0 = with its first use
+	told     uint64 // when it became known; 0 = with its first use, never = it is not
 	doubts   doubts
 	log      []change // in the order of their times
 	outlines []outline
@@ -87,10 +87,12 @@ func (s *pastSpace) forget(oldest uint64) {
 func (s *pastSpace) doubt(now uint64) {
 	s.doubts.follow(s.UncertainSince, now)
 	if !s.Known {
-		s.told = ^uint64(0)
-	} else if s.told == ^uint64(0) {
+		s.told = never
+	} else if s.told == never {
 		s.told = now
 	}
 }
 
-func (s *pastSpace) known(t uint64) bool { return s.told <= t }
+func (s *pastSpace) known(t uint64) bool { return s.told <= t && s.told != never }
+
+const never = ^uint64(0)

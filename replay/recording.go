@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"sort"
 
 	"github.com/vmasnap/vmasnap/format"
 )
@@ -100,9 +101,7 @@ func (r *Recording) End() uint64 {
 // damaged or cut off.
 func (r *Recording) At(t uint64) (*Cursor, error) {
 	// The latest snapshot will do, as a rule. Where it does not, so may those before it.
-	n, _ := slices.BinarySearchFunc(r.starts, t, func(frame int, t uint64) int {
-		return cmp.Compare(r.index.Frames[frame].MinTime, t+1)
-	})
+	n := sort.Search(len(r.starts), func(i int) bool { return r.index.Frames[r.starts[i]].MinTime > t })
 	for step := 1; n > 0; step *= 2 {
 		c, whole, err := r.from(r.starts[n-1], t)
 		if whole {

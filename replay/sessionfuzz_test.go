@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"math"
 	"testing"
 
 	"github.com/vmasnap/vmasnap/format"
@@ -39,6 +40,7 @@ func encode(t testing.TB, text string) (b []byte) {
 func applyHostile(t *testing.T, b []byte) {
 	t.Helper()
 	c := checker{session: NewSession(), at: func() format.Position { return format.Position{} }, report: func(p *Problem) { _ = p.Error() }}
+	h := NewHistory(math.MaxInt64)
 	var addrs []uint64
 	for len(b) > 0 {
 		rec, n, err := format.DecodeRecord(b)
@@ -51,9 +53,30 @@ func applyHostile(t *testing.T, b []byte) {
 		}
 		c.record(rec)
 		c.session.Apply(rec)
+		_ = h.Write(rec)
 	}
 	c.finish()
+	nowIsNow(t, h, c.session, addrs)
 	askEverything(t, c.session, addrs)
+}
+
+// nowIsNow checks that what a History says of now is what the Session says.
+func nowIsNow(t *testing.T, h *History, s *Session, addrs []uint64) {
+	t.Helper()
+	for p := range s.Processes() {
+		if h.now == 0 {
+			break // without any time there is no now
+		}
+		for _, addr := range addrs[:min(len(addrs), 64)] {
+			got, a := h.Lookup(p.PID, math.MaxUint64, addr), s.Lookup(p.PID, addr)
+			if got.Miss != a.Miss || got.Offset != a.Offset || a.Miss == Hit && *got.Mapping.File != *a.Mapping.File || got.Uncertain != a.Uncertain {
+				t.Fatalf("%d:%#x is %+v in a History, %+v in a Session", p.PID, addr, got, a)
+			}
+		}
+	}
+	if h.Len() != s.Len() {
+		t.Fatalf("%d processes in a History, %d in a Session", h.Len(), s.Len())
+	}
 }
 
 func TestHostileRecords(t *testing.T) {

@@ -19,7 +19,7 @@ func (d *doubts) follow(since, now uint64) {
 		last := &(*d)[len(*d)-1]
 		last.From = min(last.From, since)
 	case open:
-		(*d)[len(*d)-1].Until = now
+		(*d)[len(*d)-1].Until = max(now, 1)
 	}
 }
 
