@@ -139,7 +139,11 @@ func (s *zstdSource) data() ([]byte, error) {
 // decompress decodes one frame into raw.
 func (s *zstdSource) decompress(frame []byte) ([]byte, error) {
 	// Without this the decoder grows its output step by step and leaves garbage behind.
-	s.raw = slices.Grow(s.raw[:0], s.split.bound+64)
+	size := s.split.bound
+	if s.split.content >= 0 {
+		size = min(size, int(s.split.content))
+	}
+	s.raw = slices.Grow(s.raw[:0], size+64)
 	raw, err := s.dec.DecodeAll(frame, s.raw)
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
