@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -23,10 +24,60 @@ func (c *Chronicle) at(pid uint32, t uint64) (*Life, *Track) {
 	return nil, nil
 }
 
-// TestChronicle compares what chronicles of random machines say of random times with the state as
-// it was then.
+// told counts what chronicles say.
+type told struct{ mappings, uncertain, ended int }
+
+// chronicle compares what the Chronicle of a time says of times within it with the state as it
+// was then.
+func (n *told) chronicle(t *testing.T, r *Recording, records []format.Record, from, to uint64, times []uint64) {
+	t.Helper()
+	c, err := r.Chronicle(from, to, Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range times {
+		next := slices.IndexFunc(records, func(r format.Record) bool { return r.Head().Time > at })
+		if next >= 0 {
+			if m, ok := records[next].(*format.Mmap); ok && m.Walked {
+				continue // a walk is of one time, but in these recordings
+			}
+		}
+		want := naive(records, at)
+		for pid := range uint32(14) {
+			p := want.Process(pid)
+			l, track := c.at(pid, at)
+			if (p == nil) != (l == nil) {
+				t.Fatalf("process %d at %d: %v, want %v", pid, at, l, p)
+			}
+			if p == nil {
+				continue
+			}
+			var got, all []string
+			for _, m := range track.At(at) {
+				got = append(got, m.String())
+			}
+			for m := range p.Space.All() {
+				all = append(all, m.String())
+			}
+			if !slices.Equal(got, all) {
+				t.Fatalf("process %d at %d of %d to %d:\n%q, want\n%q", pid, at, from, to, got, all)
+			}
+			n.mappings += len(all)
+			if l.Ended != 0 {
+				n.ended++
+			}
+			if uncertain := doubts(track.Doubts).at(at) || doubts(c.Doubts).at(at); uncertain != (p.UncertainSince != 0) {
+				t.Fatalf("process %d at %d: uncertain %t, since %d", pid, at, uncertain, p.UncertainSince)
+			} else if uncertain {
+				n.uncertain++
+			}
+		}
+	}
+}
+
+// TestChronicle asks for random times of random machines.
 func TestChronicle(t *testing.T) {
-	mappings, uncertainties, ended := 0, 0, 0
+	var n told
 	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		program := make([]byte, 4*300)
@@ -38,52 +89,14 @@ func TestChronicle(t *testing.T) {
 		span := r.End() - r.Start()
 		from := r.Start() + rng.Uint64N(2)*rng.Uint64N(span/2)
 		to := r.End() - rng.Uint64N(2)*rng.Uint64N(span/2)
-		c, err := r.Chronicle(from, to, Filter{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		var times []uint64
 		for range 30 {
-			at := from + rng.Uint64N(to-from+1)
-			next := slices.IndexFunc(records, func(r format.Record) bool { return r.Head().Time > at })
-			if next >= 0 {
-				if m, ok := records[next].(*format.Mmap); ok && m.Walked {
-					continue // a walk is of one time, but in these recordings
-				}
-			}
-			want := naive(records, at)
-			for pid := range uint32(14) {
-				p := want.Process(pid)
-				l, track := c.at(pid, at)
-				if (p == nil) != (l == nil) {
-					t.Fatalf("seed %d: process %d at %d: %v, want %v", seed, pid, at, l, p)
-				}
-				if p == nil {
-					continue
-				}
-				var got, all []string
-				for _, m := range track.At(at) {
-					got = append(got, m.String())
-				}
-				for m := range p.Space.All() {
-					all = append(all, m.String())
-				}
-				if !slices.Equal(got, all) {
-					t.Fatalf("seed %d: process %d at %d of %d to %d:\n%q, want\n%q", seed, pid, at, from, to, got, all)
-				}
-				mappings += len(all)
-				if l.Ended != 0 {
-					ended++
-				}
-				if uncertain := doubts(track.Doubts).at(at) || doubts(c.Doubts).at(at); uncertain != (p.UncertainSince != 0) {
-					t.Fatalf("seed %d: process %d at %d: uncertain %t, since %d", seed, pid, at, uncertain, p.UncertainSince)
-				} else if uncertain {
-					uncertainties++
-				}
-			}
+			times = append(times, from+rng.Uint64N(to-from+1))
 		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { n.chronicle(t, r, records, from, to, times) })
 	}
-	if mappings < 10_000 || uncertainties < 500 || ended < 500 {
-		t.Errorf("%d mappings, %d doubts, %d of processes that ended", mappings, uncertainties, ended)
+	if n.mappings < 10_000 || n.uncertain < 500 || n.ended < 500 {
+		t.Errorf("%+v", n)
 	}
 }
 

@@ -81,6 +81,44 @@ func openBytes(t testing.TB, file []byte) *Recording {
 	return r
 }
 
+// withoutIndex returns a file that a recorder left which was killed.
+func withoutIndex(file []byte) []byte { return file[:bytes.LastIndex(file, []byte("VMASNIDX"))-8] }
+
+// askAt asks for the state at ascending times, steps from one to the next, and asks an Asker. It
+// returns how many answers began at a snapshot.
+func askAt(t *testing.T, r *Recording, records []format.Record, times []uint64) (fromSnapshot int) {
+	t.Helper()
+	var stepped *Cursor
+	asker := r.Ask()
+	for _, at := range times {
+		want := whole(naive(records, at))
+		c, err := r.At(at)
+		if err != nil {
+			t.Fatalf("at %d: %v", at, err)
+		}
+		if got := whole(c.Session); got != want {
+			t.Fatalf("at %d:\n%s\nwant\n%s", at, got, want)
+		}
+		if a, err := asker.At(at); err != nil || whole(a.Session) != want {
+			t.Fatalf("asked for %d: %v\n%s\nwant\n%s", at, err, whole(a.Session), want)
+		}
+		if stepped == nil {
+			stepped = c
+			continue
+		}
+		if err := stepped.Step(at); err != nil {
+			t.Fatal(err)
+		}
+		if got := whole(stepped.Session); got != want {
+			t.Fatalf("stepped to %d:\n%s\nwant\n%s", at, got, want)
+		}
+		if c.Stats.Records < stepped.Stats.Records {
+			fromSnapshot++
+		}
+	}
+	return fromSnapshot
+}
+
 // TestAt asks recordings of random machines for their state at random times: with their index,
 // without one, and as a raw stream; and steps from time to time.
 func TestAt(t *testing.T) {
@@ -93,40 +131,14 @@ func TestAt(t *testing.T) {
 		}
 		m := play(t, program)
 		file := frames(t, 1+rng.IntN(60), m.records)
-		raw := rawStream(t, file)
-		index := bytes.LastIndex(file, []byte("VMASNIDX")) - 8
-		for name, r := range map[string]*Recording{
-			"index": openBytes(t, file), "no index": openBytes(t, file[:index]), "raw": openBytes(t, raw),
-		} {
+		for name, file := range map[string][]byte{"index": file, "no index": withoutIndex(file), "raw": rawStream(t, file)} {
+			r := openBytes(t, file)
 			times := []uint64{0, r.Start(), r.End(), r.End() + 1}
 			for range 12 {
 				times = append(times, r.Start()+rng.Uint64N(r.End()-r.Start()))
 			}
 			slices.Sort(times)
-			var stepped *Cursor
-			for _, at := range times {
-				want := whole(naive(m.records, at))
-				c, err := r.At(at)
-				if err != nil {
-					t.Fatalf("seed %d, %s, at %d: %v", seed, name, at, err)
-				}
-				if got := whole(c.Session); got != want {
-					t.Fatalf("seed %d, %s, at %d:\n%s\nwant\n%s", seed, name, at, got, want)
-				}
-				if stepped == nil {
-					stepped = c
-					continue
-				}
-				if err := stepped.Step(at); err != nil {
-					t.Fatal(err)
-				}
-				if got := whole(stepped.Session); got != want {
-					t.Fatalf("seed %d, %s, stepped to %d:\n%s\nwant\n%s", seed, name, at, got, want)
-				}
-				if c.Stats.Records < stepped.Stats.Records {
-					fromSnapshot++
-				}
-			}
+			t.Run(fmt.Sprintf("%d, %s", seed, name), func(t *testing.T) { fromSnapshot += askAt(t, r, m.records, times) })
 		}
 	}
 	if fromSnapshot < 250 {
