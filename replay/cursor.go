@@ -172,7 +172,8 @@ func (c *Cursor) foresee() error {
 	return nil
 }
 
-// look finds the losses of a frame behind that record.
+// look finds the losses of a frame behind that record. One that is damaged may have told of any, as
+// far back as its index entry says.
 func (c *Cursor) look(frame int, behind int64) error {
 	in, err := format.NewReaderAt(c.rec.in, c.rec.size, c.rec.index, frame, format.ReaderOptions{})
 	if err != nil {
@@ -181,7 +182,9 @@ func (c *Cursor) look(frame int, behind int64) error {
 	f := &c.rec.index.Frames[frame]
 	for rec, err := range in.All() {
 		if err != nil {
-			break // the reader of everything will tell
+			lost := &format.Lost{Common: format.Common{Time: f.MaxTime}, From: f.MinTime}
+			c.ahead = append(c.ahead, ahead{f.FirstRecord + f.Records - 1, lost})
+			break
 		}
 		at := in.Offset().Record
 		if lost, ok := rec.(*format.Lost); ok && at > behind {
