@@ -31,7 +31,7 @@ type Frame struct {
 	RawSize     int64  // bytes
 	FirstRecord int64  // index of its first record in the recording; that of the Host is 0
 	Records     int64  // number of records
-	MinTime     uint64 // lowest Common.Time and Lost.From in it other than 0, ns; 0 = none
+	MinTime     uint64 // lowest Common.Time other than 0 and Lost.From, of which 0 counts as 1, ns; 0 = none
 	MaxTime     uint64 // highest Common.Time in it, ns
 	HasSnapshot bool   // a SnapshotBegin of the whole machine is among the records
 	HasLost     bool   // a Lost is among them
@@ -48,7 +48,7 @@ func (f *Frame) add(r Record) {
 		f.HasSnapshot = f.HasSnapshot || r.PID == 0
 	case *Lost:
 		f.HasLost = true
-		f.since(r.From)
+		f.since(max(r.From, 1))
 	}
 }
 
