@@ -165,7 +165,7 @@ func ReadIndex(r io.ReaderAt, size int64) (*Index, error) {
 		return e
 	}
 	room := payload - indexHeaderSize - indexFooterSize
-	if start < 0 || room < 0 || room%indexEntrySize != 0 || uint64(room/indexEntrySize) != frames {
+	if start < 0 || room <= 0 || room%indexEntrySize != 0 || uint64(room/indexEntrySize) != frames {
 		return nil, bad("%d bytes for %d frames in a file of %d bytes", payload, frames, size)
 	}
 	// The payload lies within the file, so this is bounded by the file's size.

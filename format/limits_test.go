@@ -204,3 +204,16 @@ func TestIndexWithoutEnd(t *testing.T) {
 		t.Errorf("the index itself: %v", err)
 	}
 }
+
+// TestIndexWithoutFrames has an index that is sound but for saying that there is no frame: even a
+// recording that is cut off has that of its Host.
+func TestIndexWithoutFrames(t *testing.T) {
+	sum := newIndexSum()
+	file := compress(t, stream(t, testHost(), &End{Records: 1}))
+	file = binary.LittleEndian.AppendUint32(file, indexFrameMagic)
+	file = binary.LittleEndian.AppendUint32(file, uint32(sum.payload()))
+	file = sum.appendFooter(appendIndexHeader(file))
+	if x, err := ReadIndex(bytes.NewReader(file), int64(len(file))); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("%+v, %v", x, err)
+	}
+}
