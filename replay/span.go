@@ -48,29 +48,31 @@ func (r *Recording) During(from, to uint64) (*Span, error) {
 		return s, err
 	}
 	c.keep = true // rows are by file
-	c.apply = s.record
+	c.watch, c.apply = s, s.record
 	err = c.Step(to)
-	c.apply = nil
+	c.watch, c.apply = nil, nil
 	return s, err
 }
 
-// record applies a record, and takes note of what it has changed.
+// record applies a record, and takes note of what it maps.
 func (s *Span) record(rec format.Record) {
 	s.Apply(rec)
-	p := s.procs[rec.Head().PID]
-	if p == nil {
-		return
-	}
-	had := s.live(p)
 	if m, ok := rec.(*format.Mmap); ok {
+		p := s.procs[m.PID]
 		if at, ok := p.Space.Lookup(m.Start); ok {
-			had.add(at)
+			s.had[p.AddressSpace].add(at)
 		}
 	}
 }
 
+// joined implements watcher.
+func (s *Span) joined(p *Process, _ *AddressSpace) { s.live(p) }
+
+// left implements watcher.
+func (s *Span) left(*Process) {}
+
 // live takes note that p is there, with the address space that it has now.
-func (s *Span) live(p *Process) *possession {
+func (s *Span) live(p *Process) {
 	l := s.of[p]
 	if l == nil {
 		l = &life{Process: p}
@@ -88,7 +90,6 @@ func (s *Span) live(p *Process) *possession {
 	if !slices.Contains(l.spaces, had) {
 		l.spaces = append(l.spaces, had)
 	}
-	return had
 }
 
 // add takes a mapping down, once.
