@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -82,7 +81,7 @@ func TestHistoryPast(t *testing.T) {
 
 // FuzzHistory lets the fuzzer choose the machine's fate, and what is asked.
 func FuzzHistory(f *testing.F) {
-	f.Add(bytes.Repeat([]byte{0, 1, 2, 3, 5, 0, 0, 0, 7, 0, 0, 0, 14, 1, 5, 2, 12, 1, 3, 1, 10, 1, 3, 1, 11, 0, 1, 0}, 10), uint64(1))
+	f.Add(busy, uint64(1))
 	f.Fuzz(func(t *testing.T, program []byte, seed uint64) {
 		new(asked).past(t, play(t, program[:min(len(program), 1200)]).records, rand.New(rand.NewPCG(seed, 3)))
 	})

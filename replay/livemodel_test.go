@@ -13,7 +13,7 @@ import (
 // machine is a naive model of a machine and of a recorder that follows it: processes that
 // share and copy arrays of pages. What it states it applies to a Session at once.
 type machine struct {
-	t       *testing.T
+	t       testing.TB
 	s       *Session
 	c       checker
 	now     uint64
@@ -59,7 +59,7 @@ type modelShot struct {
 	files  map[byte]struct{}
 }
 
-func newMachine(t *testing.T) *machine {
+func newMachine(t testing.TB) *machine {
 	m := &machine{
 		t: t, s: NewSession(), now: 1e9, next: 1e7, procs: make(map[uint32]*modelProcess),
 		hidden: make(map[*modelSpace]struct{}), doubt: make(map[*modelSpace]struct{}),
@@ -372,7 +372,7 @@ func (m *machine) check() {
 }
 
 // play runs a program of four bytes a step.
-func play(t *testing.T, program []byte) *machine {
+func play(t testing.TB, program []byte) *machine {
 	m := newMachine(t)
 	for ; len(program) >= 4; program = program[4:] {
 		m.step(program[0], program[1], program[2], program[3])

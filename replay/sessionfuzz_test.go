@@ -156,4 +156,15 @@ func askEverything(t *testing.T, s *Session, addrs []uint64) {
 	if usage != 0 {
 		t.Fatalf("files and build IDs differ by %d mappings", usage)
 	}
+	var fleet Fleet
+	fleet.Add("this one", s, Filter{})
+	users := make(map[format.BuildID]int)
+	for _, b := range fleet.Builds() {
+		users[b.BuildID] = len(b.Uses[0].Processes)
+	}
+	for _, r := range s.ReportBuildIDs(Filter{}) {
+		if !r.BuildID.IsZero() && users[r.BuildID] != r.Processes {
+			t.Fatalf("build %s is mapped by %d processes, in a fleet by %d", r.BuildID, r.Processes, users[r.BuildID])
+		}
+	}
 }
