@@ -76,6 +76,7 @@ const (
 	driftGrace = 1_000_000_000  // ns
 	lossGrace  = 60_000_000_000 // ns
 	maxFresh   = 1 << 12        // of more, the rest counts
+	maxPieces  = 16             // of one drift: what would leave more explains nothing
 )
 
 // driftWalk is one walk that found drift.
@@ -102,21 +103,38 @@ func (s *Session) told(space *Space, start, end, time uint64) {
 	s.fresh = slices.DeleteFunc(s.fresh, func(f freshDrift) bool { return f.drift.Time+lossGrace < time })
 	for i := range s.fresh {
 		f := &s.fresh[i]
-		if f.space != space || f.drift.Time+driftGrace < time {
-			continue
+		if f.space == space && f.drift.Time+driftGrace >= time {
+			f.left = without(f.left, start, end)
 		}
-		var left []interval
-		for _, at := range f.left {
-			if at.start < start {
-				left = append(left, interval{at.start, min(at.end, start)})
-			}
-			if at.end > end {
-				left = append(left, interval{max(at.start, end), at.end})
-			}
-		}
-		f.left = left
 	}
 	s.Stats.Ahead += s.explained()
+}
+
+// without returns what of left is outside of [start, end), or left itself if that is in too many pieces.
+func without(left []interval, start, end uint64) []interval {
+	pieces, touched := 0, false
+	for _, at := range left {
+		touched = touched || at.start < end && start < at.end
+		if at.start < start {
+			pieces++
+		}
+		if at.end > end {
+			pieces++
+		}
+	}
+	if !touched || pieces > maxPieces {
+		return left
+	}
+	out := make([]interval, 0, pieces)
+	for _, at := range left {
+		if at.start < start {
+			out = append(out, interval{at.start, min(at.end, start)})
+		}
+		if at.end > end {
+			out = append(out, interval{max(at.start, end), at.end})
+		}
+	}
+	return out
 }
 
 // replaced takes note that a process has executed a program.

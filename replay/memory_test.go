@@ -97,6 +97,18 @@ func TestMemoryOfRecords(t *testing.T) {
 		{"forks of orphans", func(i uint32) []format.Record {
 			return []format.Record{&format.Fork{Common: head(2 * i), PPID: 2*i + 2, SharesVM: true}}
 		}, 8},
+		{"drifts that many statements explain in part", func(i uint32) []format.Record {
+			if i < maxFresh {
+				return []format.Record{
+					&format.Process{Common: head(0), Status: format.WalkComplete, VMAs: 1},
+					&format.Mmap{Common: head(0), Length: 1 << 40, Inode: uint64(i % 2), Walked: true, Kind: format.ContentExecFile},
+				}
+			}
+			if i > maxFresh+1000 {
+				return nil // enough
+			}
+			return []format.Record{&format.Clear{Common: head(0), Start: uint64(i) * 2 * page, Length: page}}
+		}, 8},
 		{"forks that change", func(i uint32) []format.Record {
 			return []format.Record{&format.Fork{Common: head(i + 1), PPID: 1}, &format.Clear{Common: head(i + 1), Length: page}}
 		}, 140},
