@@ -39,10 +39,7 @@ type Frame struct {
 
 // add counts a record.
 func (f *Frame) add(r Record) {
-	f.Records++
-	now := r.Head().Time
-	f.since(now)
-	f.MaxTime = max(f.MaxTime, now)
+	f.plain(r.Head().Time)
 	switch r := r.(type) {
 	case *SnapshotBegin:
 		f.HasSnapshot = f.HasSnapshot || r.PID == 0
@@ -50,6 +47,13 @@ func (f *Frame) add(r Record) {
 		f.HasLost = true
 		f.since(max(r.From, 1))
 	}
+}
+
+// plain counts a record that has but its time to say.
+func (f *Frame) plain(now uint64) {
+	f.Records++
+	f.since(now)
+	f.MaxTime = max(f.MaxTime, now)
 }
 
 // since notes that something in the frame is about the time t.

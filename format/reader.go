@@ -189,33 +189,42 @@ func (r *Reader) decode() (Record, error) {
 	if err == nil {
 		err = r.count(rec)
 	}
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrTruncated) && errors.Is(r.after, errCut):
-		r.raw = nil
-		return nil, r.stop(r.after)
-	case errors.Is(err, ErrTruncated):
-		return nil, r.fix(corrupt("the record does not end within its frame"))
-	default:
-		return nil, r.fix(err)
+	if err != nil {
+		return nil, r.undecoded(err)
 	}
 	r.raw = r.raw[n:]
-	r.frame.add(rec)
 	r.pos = r.next
 	r.next.Raw += int64(n)
 	r.next.Record++
 	return rec, nil
 }
 
-// count checks a record against those before it.
+// undecoded turns the error of what should be a record into what Read says.
+func (r *Reader) undecoded(err error) error {
+	switch {
+	case errors.Is(err, ErrTruncated) && errors.Is(r.after, errCut):
+		r.raw = nil
+		return r.stop(r.after)
+	case errors.Is(err, ErrTruncated):
+		return r.fix(corrupt("the record does not end within its frame"))
+	}
+	return r.fix(err)
+}
+
+// count checks a record against those before it, and takes it into account.
 func (r *Reader) count(rec Record) error {
 	switch rec := rec.(type) {
+	case *Clear:
+		r.frame.plain(rec.Time) // most are one of these two
+		return nil
+	case *Mmap:
+		r.mmaps++
+		r.frame.plain(rec.Time)
+		return nil
 	case *Host:
 		if r.next.Record != 0 {
 			return corrupt("a second host record")
 		}
-	case *Mmap:
-		r.mmaps++
 	case *End:
 		if rec.Records != uint64(r.next.Record) || rec.Mmaps != r.mmaps && !r.partial {
 			return corrupt("%d records came and %d mmap records among them, but End says %d and %d",
@@ -223,6 +232,7 @@ func (r *Reader) count(rec Record) error {
 		}
 		r.ended = true
 	}
+	r.frame.add(rec)
 	return nil
 }
 

@@ -133,7 +133,11 @@ func (s *Space) push(m Mapping) {
 	s.own()
 	k := len(s.leaves)
 	if k == 0 || len(s.leaves[k-1].maps) >= leafMax {
-		s.leaves = append(s.leaves, &leaf{owner: s.owner})
+		room := 1
+		if k == 0 {
+			room = 8 // hardly a process has less
+		}
+		s.leaves = append(s.leaves, &leaf{owner: s.owner, maps: make([]Mapping, 0, room)})
 		k++
 	}
 	l := s.mutable(k - 1)
@@ -145,6 +149,9 @@ func (s *Space) push(m Mapping) {
 // parts of older mappings that stick out on either side.
 func (s *Space) replace(start, end uint64, x *Mapping) {
 	i, j := s.seek(start)
+	if i < len(s.leaves) && s.replaceOne(i, j, start, end, x) {
+		return
+	}
 	var keep [3]Mapping
 	parts := keep[:0]
 	if i < len(s.leaves) {
@@ -178,6 +185,35 @@ func (s *Space) replace(start, end uint64, x *Mapping) {
 	s.splice(i, j, k, l, parts)
 }
 
+// replaceOne is replace, done faster, for what statements are as a rule: one mapping comes, goes, or
+// is there as before. It returns false if it is something else. Place j of leaf i is the first that
+// ends behind start.
+func (s *Space) replaceOne(i, j int, start, end uint64, x *Mapping) bool {
+	m := &s.leaves[i].maps[j]
+	vacant, exact := m.Start >= end, m.Start == start && m.End == end
+	if !vacant && !exact {
+		return false
+	}
+	if vacant && x == nil {
+		return true
+	}
+	s.own()
+	a := s.mutable(i)
+	switch {
+	case vacant:
+		a.maps = slices.Insert(a.maps, j, *x)
+		s.n++
+	case x != nil:
+		a.maps[j] = *x
+		return true
+	default:
+		a.maps = slices.Delete(a.maps, j, j+1)
+		s.n--
+	}
+	s.settle(i)
+	return true
+}
+
 // splice replaces the mappings from place j of leaf i up to, not including, place l of leaf
 // k by parts.
 func (s *Space) splice(i, j, k, l int, parts []Mapping) {
@@ -191,10 +227,6 @@ func (s *Space) splice(i, j, k, l int, parts []Mapping) {
 	a := s.mutable(i)
 	if i == k {
 		s.n += len(parts) - (l - j)
-		if len(parts) == 1 && l == j+1 {
-			a.maps[j] = parts[0] // as a restatement does
-			return
-		}
 		a.maps = slices.Replace(a.maps, j, l, parts...)
 		s.settle(i)
 		return
