@@ -25,6 +25,7 @@ type Cursor struct {
 	ahead  []ahead
 	marked []doubted // what foresee has marked
 	since  uint64    // Session.UncertainSince before it did
+	still  bool      // it knows too little of other processes to be moved
 
 	apply func(format.Record) // instead of Session.Apply, by those who look on; may be nil
 }
@@ -58,6 +59,9 @@ func (c *Cursor) Step(t uint64) error {
 	if t < c.now {
 		return fmt.Errorf("step back from %d to %d: ask the recording", c.now, t)
 	}
+	if c.still {
+		return errors.New("step from the state of one process: ask the recording")
+	}
 	c.now = t
 	for _, m := range slices.Backward(c.marked) {
 		m.UncertainSince, m.AddressSpace.lostAt = m.since, m.lostAt
@@ -65,11 +69,7 @@ func (c *Cursor) Step(t uint64) error {
 	c.marked = c.marked[:0]
 	c.UncertainSince = c.since
 	for c.read() && c.due() {
-		if c.apply != nil {
-			c.apply(c.next)
-		} else {
-			c.Apply(c.next)
-		}
+		c.put(c.next)
 		c.next = nil
 	}
 	if err := c.foresee(); err != nil {
@@ -79,6 +79,15 @@ func (c *Cursor) Step(t uint64) error {
 		return c.err
 	}
 	return nil
+}
+
+// put applies a record.
+func (c *Cursor) put(rec format.Record) {
+	if c.apply != nil {
+		c.apply(rec)
+	} else {
+		c.Apply(rec)
+	}
 }
 
 // read makes sure that there is a next record, unless the recording ends.
@@ -105,12 +114,12 @@ func (c *Cursor) snapshot(t uint64) bool {
 		switch r := c.next.(type) {
 		case *format.Host:
 			begun = false
-			c.Apply(r)
+			c.put(r)
 		case *format.SnapshotBegin:
 			begun = begun || r.PID == 0
 		}
 		if begun {
-			c.Apply(c.next)
+			c.put(c.next)
 		}
 		end, ok := c.next.(*format.SnapshotEnd)
 		c.next = nil

@@ -99,17 +99,30 @@ func (r *Recording) End() uint64 {
 // At returns the state at time t, CLOCK_MONOTONIC ns: what the records up to the first later one
 // say. With an error the state, unless it is nil, is that before the place where the recording is
 // damaged or cut off.
-func (r *Recording) At(t uint64) (*Cursor, error) {
+func (r *Recording) At(t uint64) (*Cursor, error) { return r.at(t, nil) }
+
+// AtProcess is At in less time, for whoever asks about process pid alone: of the others, what they
+// have mapped is not read, nor does Stats tell of it. The Cursor cannot be moved.
+func (r *Recording) AtProcess(t uint64, pid uint32) (*Cursor, error) {
+	c, err := r.at(t, &chosen{pids: map[uint32]struct{}{pid: {}}})
+	if c != nil {
+		c.still = true
+	}
+	return c, err
+}
+
+// at is At, of the chosen processes or, with nil, all.
+func (r *Recording) at(t uint64, of *chosen) (*Cursor, error) {
 	// The latest snapshot will do, as a rule. Where it does not, so may those before it.
 	n := sort.Search(len(r.starts), func(i int) bool { return r.index.Frames[r.starts[i]].MinTime > t })
 	for step := 1; n > 0; step *= 2 {
-		c, whole, err := r.from(r.starts[n-1], t)
+		c, whole, err := r.from(r.starts[n-1], t, of)
 		if whole {
 			return c, err
 		}
 		n = max(n-step, 0)
 	}
-	c, _, err := r.from(0, t)
+	c, _, err := r.from(0, t, of)
 	return c, err
 }
 
@@ -159,18 +172,30 @@ func (r *Recording) Between(from, to uint64) iter.Seq2[format.Record, error] {
 // Replay returns the state at time t as At does, but reads everything up to there: Stats and
 // Losses are of all of it.
 func (r *Recording) Replay(t uint64) (*Cursor, error) {
-	c, _, err := r.from(0, t)
+	c, _, err := r.from(0, t, nil)
 	return c, err
 }
 
 // from returns the state at time t as what begins with that frame tells it, and whether that is
 // the whole of it.
-func (r *Recording) from(frame int, t uint64) (c *Cursor, whole bool, err error) {
-	in, err := format.NewReaderAt(r.in, r.size, r.index, frame, format.ReaderOptions{Reuse: true, Ahead: true})
-	if err != nil {
+func (r *Recording) from(frame int, t uint64, of *chosen) (c *Cursor, whole bool, err error) {
+	for again := true; again; again = of.missed() {
+		c, whole, err = r.once(frame, t, of)
+	}
+	return c, whole, err
+}
+
+// once is from, after which of may have found out that more processes have to be chosen.
+func (r *Recording) once(frame int, t uint64, of *chosen) (c *Cursor, whole bool, err error) {
+	c = &Cursor{Session: NewSession(), rec: r}
+	o := format.ReaderOptions{Reuse: true, Ahead: true}
+	if of != nil {
+		of.begin(c)
+		o.Only = of.wants
+	}
+	if c.in, err = format.NewReaderAt(r.in, r.size, r.index, frame, o); err != nil {
 		return nil, frame == 0, err
 	}
-	c = &Cursor{Session: NewSession(), rec: r, in: in}
 	if frame == 0 {
 		return c, true, c.Step(t)
 	}

@@ -39,11 +39,21 @@ func whole(s *Session) string {
 		if groups[p.AddressSpace] == 0 {
 			groups[p.AddressSpace] = p.PID
 		}
-		fmt.Fprintf(&b, "%d of %d start %d ppid %d %q %q %s known %t uncertain %d executed %t, of %d:\n",
-			p.PID, groups[p.AddressSpace], p.StartTime, p.PPID, p.Comm, p.Exe, p.Status(), p.Known, p.UncertainSince, p.Executed, p.Space.Len())
-		for m := range p.Space.Runs() {
-			fmt.Fprintf(&b, "  %s %s\n", m, m.File.BuildID)
-		}
+		fmt.Fprintf(&b, "of %d: %s", groups[p.AddressSpace], wholeProcess(p))
+	}
+	return b.String()
+}
+
+// wholeProcess writes down all that can be asked of a process.
+func wholeProcess(p *Process) string {
+	if p == nil {
+		return "none\n"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d start %d ppid %d %q %q %s known %t uncertain %d executed %t, of %d:\n",
+		p.PID, p.StartTime, p.PPID, p.Comm, p.Exe, p.Status(), p.Known, p.UncertainSince, p.Executed, p.Space.Len())
+	for m := range p.Space.Runs() {
+		fmt.Fprintf(&b, "  %s %s\n", m, m.File.BuildID)
 	}
 	return b.String()
 }
@@ -102,6 +112,7 @@ func askAt(t *testing.T, r *Recording, records []format.Record, times []uint64) 
 		if a, err := asker.At(at); err != nil || whole(a.Session) != want {
 			t.Fatalf("asked for %d: %v\n%s\nwant\n%s", at, err, whole(a.Session), want)
 		}
+		alone(t, r, naive(records, at), at)
 		if stepped == nil {
 			stepped = c
 			continue
@@ -143,6 +154,29 @@ func TestAt(t *testing.T) {
 	}
 	if fromSnapshot < 250 {
 		t.Errorf("%d answers began at a snapshot", fromSnapshot)
+	}
+}
+
+// alone asks for some processes of a state alone, and for one that is not there.
+func alone(t *testing.T, r *Recording, want *Session, at uint64) {
+	t.Helper()
+	for pid := range want.procs {
+		if (uint64(pid)+at)%4 != 0 {
+			continue
+		}
+		c, err := r.AtProcess(at, pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := wholeProcess(c.Process(pid)), wholeProcess(want.Process(pid)); got != want {
+			t.Fatalf("process %d alone at %d:\n%s\nwant\n%s", pid, at, got, want)
+		}
+		if err := c.Step(at + 1); err == nil {
+			t.Fatal("the state of one process was moved")
+		}
+	}
+	if c, err := r.AtProcess(at, 1<<30); err != nil || c.Process(1<<30) != nil || c.UncertainSince != want.UncertainSince {
+		t.Fatalf("nobody at %d: %v", at, err)
 	}
 }
 

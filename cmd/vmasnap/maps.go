@@ -33,7 +33,8 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				if len(pids) != 1 {
 					return usageError("wants one --pid")
 				}
-				session, err := loadAt(s, name, *at, (*replay.Recording).At)
+				alone := func(r *replay.Recording, t uint64) (*replay.Cursor, error) { return r.AtProcess(t, pids[0]) }
+				session, err := loadAt(s, name, *at, alone)
 				if err != nil {
 					return err
 				}
