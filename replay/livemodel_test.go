@@ -25,7 +25,7 @@ type machine struct {
 	shots uint32
 	whole bool // the first snapshot is complete
 
-	hidden map[*modelSpace]struct{} // changed without a statement, not noticed yet
+	hidden map[*modelSpace]uint64   // changed without a statement since that time, not noticed yet
 	since  uint64                   // time before the first such change
 	doubt  map[*modelSpace]struct{} // Lost was written and no walk has come
 }
@@ -36,6 +36,7 @@ type modelSpace struct {
 
 type modelProcess struct {
 	start uint64
+	born  uint64 // when it forked
 	space *modelSpace
 	kin   *modelKin
 	shot  *modelShot // of the whole machine, which told it last
@@ -62,7 +63,7 @@ type modelShot struct {
 func newMachine(t testing.TB) *machine {
 	m := &machine{
 		t: t, s: NewSession(), now: 1e9, next: 1e7, procs: make(map[uint32]*modelProcess),
-		hidden: make(map[*modelSpace]struct{}), doubt: make(map[*modelSpace]struct{}),
+		hidden: make(map[*modelSpace]uint64), doubt: make(map[*modelSpace]struct{}),
 	}
 	m.c = checker{session: m.s, at: func() format.Position { return format.Position{} }, report: func(p *Problem) { m.t.Error(p.Err) }}
 	m.apply(&format.Host{PageSize: page, Hooks: format.HooksTracepoint, Content: format.ContentExecFile})
@@ -176,7 +177,9 @@ func (m *machine) step(op, who, a, b byte) {
 			m.since = m.now
 		}
 		p.space.pages[at] = 'a' + b%4
-		m.hidden[p.space] = struct{}{}
+		if m.hidden[p.space] == 0 {
+			m.hidden[p.space] = m.now
+		}
 	case 11:
 		m.notice(pid, p, a%2 == 0)
 	case 12, 13:
@@ -194,7 +197,7 @@ func (m *machine) fork(ppid uint32, parent *modelProcess, shares bool, pid uint3
 	if m.procs[pid] != nil || m.shot != nil && m.shot.starts[pid] != 0 {
 		return
 	}
-	child := &modelProcess{start: m.startTime(), space: parent.space, kin: parent.kin, exe: parent.exe}
+	child := &modelProcess{start: m.startTime(), born: m.now, space: parent.space, kin: parent.kin, exe: parent.exe}
 	m.procs[pid] = child
 	if m.toldNow(parent) {
 		child.shot = m.shot
@@ -211,10 +214,11 @@ func (m *machine) fork(ppid uint32, parent *modelProcess, shares bool, pid uint3
 	}
 }
 
-// notice writes that something was lost, if that is so: about one process, or about all.
+// notice writes that something was lost, if that is so: about one process, which lived then, or
+// about all.
 func (m *machine) notice(pid uint32, p *modelProcess, one bool) {
-	if _, hidden := m.hidden[p.space]; hidden && one && p.kin.told {
-		m.apply(&format.Lost{Common: head(pid), From: m.since, Count: 1, CPU: -1, Reason: format.LostLock})
+	if since := m.hidden[p.space]; since != 0 && one && p.kin.told && p.born <= since {
+		m.apply(&format.Lost{Common: head(pid), From: since, Count: 1, CPU: -1, Reason: format.LostLock})
 		m.doubt[p.space] = struct{}{}
 		delete(m.hidden, p.space)
 	} else if len(m.hidden) > 0 {
