@@ -275,7 +275,7 @@ func (m *machine) walk() {
 		return
 	}
 	for other, o := range m.procs {
-		if o.space == p.space && o.shot == sh && other != pid {
+		if o.space == p.space && (o.shot == sh || o.kin.shot == sh) && other != pid {
 			r.Status, r.SharesPID = format.WalkShared, other
 			m.merge(p.kin, o.kin)
 			break
