@@ -106,7 +106,7 @@ func TestPerfAnswers(t *testing.T) {
 	go func() {
 		status <- run(ctx, []string{"record", "-d", "1m", "--keep-priority", "--keep-capabilities", "-o", recording}, &streams{in: strings.NewReader(""), out: os.Stdout, err: &errs})
 	}()
-	time.Sleep(time.Second)
+	waitForFrame(t, recording)
 	record := exec.Command(perf, "record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-e", "cpu-clock:u", "-F", "499", "-o", samples, "--", "sleep", "3")
 	if out, err := record.CombinedOutput(); err != nil {
 		t.Fatalf("perf record: %v\n%s", err, out)
@@ -124,6 +124,18 @@ func TestPerfAnswers(t *testing.T) {
 	comparePerf(t, recording, string(printed))
 }
 
+// waitForFrame waits until a recorder has told of the beginning of its recording.
+func waitForFrame(t *testing.T, name string) {
+	t.Helper()
+	for range 300 {
+		if info, err := os.Stat(name); err == nil && info.Size() > 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("the recorder has not begun")
+}
+
 // comparePerf asks lookup what perf has printed.
 func comparePerf(t *testing.T, recording, printed string) {
 	t.Helper()
@@ -131,14 +143,14 @@ func comparePerf(t *testing.T, recording, printed string) {
 	var all []sample
 	var questions strings.Builder
 	for line := range strings.Lines(printed) {
-		m := perfSample.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
+		m := perfSample.FindStringSubmatch(strings.Replace(strings.TrimSuffix(line, "\n"), " (deleted))", ")", 1))
 		if m == nil {
 			t.Fatalf("perf script says %q", line)
 		}
 		if m[1] == "0" || strings.HasPrefix(m[5], "[kernel") {
 			continue
 		}
-		all = append(all, sample{m[1], m[2], m[3], m[4], strings.TrimSuffix(m[5], " (deleted)")})
+		all = append(all, sample{m[1], m[2], m[3], m[4], m[5]})
 		fmt.Fprintf(&questions, "%s %s: %s\n", m[1], m[2], m[3])
 	}
 	var out, errs bytes.Buffer
