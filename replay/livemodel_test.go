@@ -53,6 +53,7 @@ type modelKin struct {
 // modelShot is a snapshot of the processes that lived when it began.
 type modelShot struct {
 	id     uint32
+	begun  uint64
 	pid    uint32 // 0: of all
 	todo   []uint32
 	starts map[uint32]uint64
@@ -197,7 +198,7 @@ func (m *machine) fork(ppid uint32, parent *modelProcess, shares bool, pid uint3
 	if m.procs[pid] != nil || m.shot != nil && m.shot.starts[pid] != 0 {
 		return
 	}
-	child := &modelProcess{start: m.startTime(), born: m.now, space: parent.space, kin: parent.kin, exe: parent.exe}
+	child := &modelProcess{start: m.startTime(), space: parent.space, kin: parent.kin, exe: parent.exe}
 	m.procs[pid] = child
 	if m.toldNow(parent) {
 		child.shot = m.shot
@@ -207,6 +208,7 @@ func (m *machine) fork(ppid uint32, parent *modelProcess, shares bool, pid uint3
 		m.shot.starts[pid] = child.start
 	}
 	m.apply(&format.Fork{Common: head(pid), PPID: ppid, PTID: ppid, StartTime: child.start, SharesVM: shares, Stated: !shares})
+	child.born = m.now
 	if !shares {
 		s := *parent.space
 		child.space, child.kin = &s, &modelKin{told: true}
@@ -235,7 +237,7 @@ func (m *machine) notice(pid uint32, p *modelProcess, one bool) {
 
 func (m *machine) begin(pid uint32, kind format.SnapshotKind) {
 	m.shots++
-	sh := &modelShot{id: m.shots % 3, pid: pid, starts: make(map[uint32]uint64), files: make(map[byte]struct{})}
+	sh := &modelShot{id: m.shots % 3, begun: m.now, pid: pid, starts: make(map[uint32]uint64), files: make(map[byte]struct{})}
 	for pid, p := range m.procs {
 		sh.starts[pid] = p.start
 	}
@@ -274,8 +276,9 @@ func (m *machine) walk() {
 		m.apply(r)
 		return
 	}
-	for other, o := range m.procs {
-		if o.space == p.space && (o.shot == sh || o.kin.shot == sh) && other != pid {
+	for _, other := range slices.Sorted(maps.Keys(m.procs)) {
+		o := m.procs[other]
+		if o.space == p.space && (o.shot == sh || o.kin.shot == sh && o.born > sh.begun) && other != pid {
 			r.Status, r.SharesPID = format.WalkShared, other
 			m.merge(p.kin, o.kin)
 			break
