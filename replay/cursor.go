@@ -134,10 +134,18 @@ func (c *Cursor) snapshot(t uint64) bool {
 // applied: it was not told of everything.
 func (c *Cursor) self() bool {
 	for _, p := range c.procs {
-		switch p.Status() {
-		case format.WalkDenied, format.WalkRaced, format.WalkTimeout, format.WalkFailed:
-			if !p.Walk.Blank {
-				return false
+		w := p.walk()
+		if w == nil {
+			if !p.Known {
+				return false // born of one that the snapshot had not told of
+			}
+			continue
+		}
+		switch w.Status {
+		case format.WalkComplete, format.WalkShared, format.WalkKernelThread, format.WalkZombie:
+		default:
+			if !w.Blank {
+				return false // what was known stays true
 			}
 		}
 	}

@@ -180,6 +180,19 @@ func alone(t *testing.T, r *Recording, want *Session, at uint64) {
 	}
 }
 
+// TestAtNotBySnapshotAlone has snapshots that leave something as it was before them.
+func TestAtNotBySnapshotAlone(t *testing.T) {
+	const eleven = "process time=22 pid=11 tid=11 start_time=6 snapshot=2 status=complete comm=\"eleven\"\n"
+	for name, second := range map[string]string{
+		"a walk of unknown outcome":        "process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=unknown comm=\"ten\"\n" + eleven,
+		"a walk of an outcome yet to come": "process time=22 pid=10 tid=10 start_time=5 snapshot=2 status=77 comm=\"ten\"\n" + eleven,
+		"a fork of one not told yet":       "fork time=22 pid=12 tid=12 ppid=11 ptid=11 start_time=9\n" + eleven,
+	} {
+		records := parse(t, hostLine+walkOfTwo+soundEnd+"snapshot-begin time=21 id=2 kind=keyframe\n"+second+"snapshot-end time=23 id=2\ncomm time=40 pid=11 tid=11 comm=\"x\"\n")
+		t.Run(name, func(t *testing.T) { askAt(t, openBytes(t, frames(t, 1, records)), records, []uint64{30, 40}) })
+	}
+}
+
 func rawStream(t testing.TB, file []byte) []byte {
 	t.Helper()
 	dec, err := zstd.NewReader(nil)
