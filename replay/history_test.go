@@ -43,7 +43,11 @@ func (n *asked) past(t *testing.T, records []format.Record, rng *rand.Rand) {
 				addr := place*page + 7
 				got, a := h.Lookup(pid, at, addr), want.Lookup(pid, addr)
 				n.all++
-				if a.Uncertain && a.Process.UncertainSince > at {
+				since := want.UncertainSince
+				if a.Process != nil {
+					since = a.Process.UncertainSince
+				}
+				if a.Uncertain && since > at {
 					a.Uncertain = false // it was not yet
 				}
 				if got.Uncertain != a.Uncertain {
