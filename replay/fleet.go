@@ -27,8 +27,9 @@ type FleetBuild struct {
 
 // FleetUse is one recording's processes that map a build.
 type FleetUse struct {
-	Recording string // as it was added
-	Host      string // its name
+	Recording string   // as it was added
+	Host      string   // its name
+	Paths     []string // sorted, distinct
 	Processes []FleetProcess
 }
 
@@ -58,19 +59,27 @@ func (f *Fleet) Add(recording string, s *Session, filter Filter) {
 	last := make(map[*FleetBuild]*Process)
 	visit(s.subjects(), filter, func(p *Process, m Mapping, _ bool) {
 		b := f.build(m.File)
-		if i, found := slices.BinarySearch(b.Paths, m.File.Path); !found {
-			b.Paths = slices.Insert(b.Paths, i, m.File.Path)
-		}
-		if last[b] == p {
-			return
-		}
+		b.Paths = insert(b.Paths, m.File.Path)
 		if last[b] == nil {
 			b.Uses = append(b.Uses, FleetUse{Recording: recording, Host: host})
 		}
-		last[b] = p
 		use := &b.Uses[len(b.Uses)-1]
+		use.Paths = insert(use.Paths, m.File.Path)
+		if last[b] == p {
+			return
+		}
+		last[b] = p
 		use.Processes = append(use.Processes, FleetProcess{p.PID, p.Comm, p.UncertainSince != 0})
 	})
+}
+
+// insert adds a name to a sorted list that has each once.
+func insert(names []string, name string) []string {
+	i, found := slices.BinarySearch(names, name)
+	if found {
+		return names
+	}
+	return slices.Insert(names, i, name)
 }
 
 func (f *Fleet) build(file *File) *FleetBuild {

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,15 +30,23 @@ snapshot-end time=9 id=1
 	for _, b := range f.Builds() {
 		got = append(got, fmt.Sprintf("%s %s %v", b.BuildID, b.Paths, b.Uses))
 	}
-	want := `[/bin/plain] [{x one [{10 a false}]} {y two [{10 a false}]} {z three [{10 a false}]}]
-aa [/lib/libc.so.6 /usr/lib/libc.so.6] [{x one [{10 a false} {11 b false}]} {z three [{10 a false} {11 b false}]}]
-bb [/lib/libc.so.6 /usr/lib/libc.so.6] [{y two [{10 a false} {11 b false}]}]`
+	want := `[/bin/plain] [{x one [/bin/plain] [{10 a false}]} {y two [/bin/plain] [{10 a false}]} {z three [/bin/plain] [{10 a false}]}]
+aa [/lib/libc.so.6 /usr/lib/libc.so.6] [{x one [/lib/libc.so.6 /usr/lib/libc.so.6] [{10 a false} {11 b false}]} {z three [/lib/libc.so.6 /usr/lib/libc.so.6] [{10 a false} {11 b false}]}]
+bb [/lib/libc.so.6 /usr/lib/libc.so.6] [{y two [/lib/libc.so.6 /usr/lib/libc.so.6] [{10 a false} {11 b false}]}]`
 	if text := strings.Join(got, "\n"); strings.TrimSpace(text) != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
 	glob, err := ParseGlob("*/libc.so*")
 	if err != nil {
 		t.Fatal(err)
+	}
+	var elsewhere Fleet
+	elsewhere.Add("x", host("one", "aa"), Filter{PIDs: []uint32{10}})
+	elsewhere.Add("y", session(t, hostLine+"process time=1 pid=10 tid=10 start_time=5 status=complete comm=\"a\"\nmmap time=1 pid=10 tid=10 start=0x1000 len=0x1000 prot=r-xp build_id=aa path=\"/opt/libc.so.6\"\n"), Filter{})
+	for _, b := range elsewhere.Builds() {
+		if b.BuildID.String() == "aa" && (len(b.Paths) != 2 || len(b.Uses) != 2 || !slices.Equal(b.Uses[1].Paths, []string{"/opt/libc.so.6"})) {
+			t.Errorf("%+v", b)
+		}
 	}
 	var some Fleet
 	some.Add("x", host("one", "aa"), Filter{Path: glob, PIDs: []uint32{10}})

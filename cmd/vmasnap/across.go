@@ -33,6 +33,8 @@ type (
 	}
 	useJSON struct {
 		Recording int        `json:"recording"` // index into recordings
+		Paths     []string   `json:"paths"`
+		PathBytes [][]byte   `json:"paths_bytes,omitempty"` // of all paths, if one is not UTF-8
 		Processes []userJSON `json:"processes"`
 	}
 	userJSON struct {
@@ -96,6 +98,7 @@ func buildDocument(b *replay.FleetBuild, index map[string]int) buildJSON {
 	row.Paths, row.PathBytes = jsonNames(b.Paths)
 	for _, use := range b.Uses {
 		u := useJSON{Recording: index[use.Recording]}
+		u.Paths, u.PathBytes = jsonNames(use.Paths)
 		for _, p := range use.Processes {
 			q := userJSON{PID: p.PID, Uncertain: p.Uncertain}
 			q.Comm, q.CommBytes = jsonName(p.Comm)
@@ -122,11 +125,11 @@ func (r *report) printAcross(out *bufio.Writer, st style, doc *acrossJSON, build
 		shown = shown[:r.limit]
 	}
 	for _, b := range shown {
-		var paths []string
-		for _, p := range b.Paths {
-			paths = append(paths, printable(p))
-		}
 		for _, use := range b.Uses {
+			var paths []string
+			for _, p := range use.Paths {
+				paths = append(paths, printable(p))
+			}
 			t.row(buildIDCell(b.BuildID, b.GoBuildID, b.Origin), printable(use.Host), printable(use.Recording),
 				count(len(use.Processes)), strings.Join(paths, ", "), who(use.Processes))
 		}
