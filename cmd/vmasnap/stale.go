@@ -26,8 +26,10 @@ below that directory.
 
 deleted: nothing is at the path any more. replaced: another file with another build is, as after
 an upgrade. overwritten: the same file has another build in it. A build that was installed again
-is nothing. temporary: memfd, shared memory, what was unpacked to run and removed; not counted as
-stale. --by groups by file, process or unit (systemd unit or container).
+is nothing. temporary: memfd, shared memory, what is gone from below /tmp, /var/tmp or
+/run, as natives are that were unpacked to run; not counted as stale. What was overwritten before
+it was asked for is not seen on the running machine, where the kernel tells of the bytes there now.
+ --by groups by file, process or unit (systemd unit or container).
 
 Exit status 1 if any code is stale.`,
 		setup: func(flags *pflag.FlagSet) action {
@@ -53,6 +55,11 @@ Exit status 1 if any code is stale.`,
 				session, err := c.session(ctx, s, args, *at)
 				if err != nil {
 					return err
+				}
+				for _, pid := range c.pids {
+					if session.Process(pid) == nil {
+						return fmt.Errorf("process %d is not there %s", pid, cmp.Or(session.when, "now"))
+					}
 				}
 				disk, err := newDisk(session.Session, c.root, len(args) == 0)
 				if err != nil {

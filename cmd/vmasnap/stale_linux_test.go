@@ -170,6 +170,19 @@ func TestStale(t *testing.T) {
 	r.want("lib.so deleted", 1, before, "--root", image)
 }
 
+// TestStaleBelowRoot has a process that has made an empty directory its root, as servers do which
+// give up privileges. Nothing is stale in it until its library is replaced.
+func TestStaleBelowRoot(t *testing.T) {
+	python := need.Tool(t, "python3")
+	r := startRunner(t)
+	script := "import ctypes, os, sys; ctypes.CDLL(sys.argv[1]); os.chroot(sys.argv[2]); print('ready', flush=True); sys.stdin.read()"
+	r.Process = testproc.Start(t, exec.Command(python, "-c", script, r.path("lib.so"), t.TempDir()))
+	pid := fmt.Sprint(r.PID)
+	r.want("", 0, "-p", pid)
+	r.install("lib.so", 2)
+	r.want("lib.so replaced", 1, "-p", pid)
+}
+
 // TestStaleHere: on this machine nothing is stale but what has really changed. What it finds
 // is looked at in another way.
 func TestStaleHere(t *testing.T) {

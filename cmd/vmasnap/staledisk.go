@@ -67,7 +67,13 @@ func (d *disk) Look(p *replay.Process, path string) (replay.OnDisk, error) {
 // rootOf opens the directory that p's paths begin at.
 func (d *disk) rootOf(p *replay.Process) (*os.Root, error) {
 	name := d.root
-	if name == "" {
+	switch {
+	case name != "":
+	case p.Walk != nil && p.Walk.MountNamespace != 0 && p.Walk.MountNamespace == d.host.MountNamespace:
+		// The paths of a process in the recorder's namespace are as the recorder sees them, wherever
+		// the process has its root.
+		name = "/"
+	default:
 		if !d.lives(p) {
 			// Its files may still be where others see them.
 			if p.Walk != nil && p.Walk.MountNamespace != d.host.MountNamespace {
