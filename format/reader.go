@@ -46,10 +46,10 @@ type Reader struct {
 	in      interner
 	use     *reused // nil without ReaderOptions.Reuse
 	only    func(now uint64, pid uint32) bool
-	raw     []byte  // records of the current piece that have not been read
-	frame   Frame   // the current piece
-	open    bool    // src has not been told that it is done
-	after   error   // what follows the current piece: nil = another one
+	raw     []byte // records of the current piece that have not been read
+	frame   Frame  // the current piece
+	open    bool   // src has not been told that it is done
+	after   error  // what follows the current piece: nil = another one
 	pos     Position
 	next    Position // of the next record
 	mmaps   uint64

@@ -78,6 +78,9 @@ type Mark struct {
 // files. As for Replay, everything is read up to there, once. With an error it is of what
 // precedes the damage.
 func (r *Recording) Chronicle(from, to uint64, f Filter) (*Chronicle, error) {
+	if from > to {
+		return nil, backwards(from, to)
+	}
 	cursor, err := r.Replay(from)
 	if cursor == nil {
 		return nil, err

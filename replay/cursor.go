@@ -42,6 +42,11 @@ type doubted struct {
 	since, lostAt uint64
 }
 
+// backwards is the error for a range of which the end comes first.
+func backwards(from, to uint64) error {
+	return fmt.Errorf("from %d to %d: the end is before the beginning", from, to)
+}
+
 // Summary is Session.Summary of the state.
 func (c *Cursor) Summary() Summary {
 	sum := c.Session.Summary()

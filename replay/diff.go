@@ -1,6 +1,11 @@
 package replay
 
-import "github.com/vmasnap/vmasnap/format"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vmasnap/vmasnap/format"
+)
 
 // DiffOptions says what counts as a difference. The zero value compares everything but addresses.
 type DiffOptions struct {
@@ -77,7 +82,8 @@ func (d *Diff) Complete() bool { return d.Summary.Unknown+d.Summary.Uncertain ==
 
 // DiffSessions returns how b differs from a. Processes are matched by pid and start time if both
 // are of one boot of one machine, and else by executable, name, and rank: the order of start
-// times among those that have both in common.
+// times among those that have both in common. Where the first snapshot of one was not complete yet,
+// a process that only the other has is Unknown, neither gone nor new.
 func DiffSessions(a, b *Session, o DiffOptions) *Diff {
 	d := newDiffer(a, b, o)
 	was, now := withMemory(a), withMemory(b)
@@ -86,27 +92,40 @@ func DiffSessions(a, b *Session, o DiffOptions) *Diff {
 		match = matchPIDs
 	}
 	pairs := match(was, now)
+	matched := make(map[*Process]bool, len(pairs))
+	var couples [][2]*Process
 	for _, p := range was {
-		if q := pairs[p]; q == nil {
+		q := pairs[p]
+		matched[q] = true
+		switch {
+		case q != nil:
+			couples = append(couples, [2]*Process{p, q})
+		case b.early:
+			couples = append(couples, [2]*Process{p, untold(p)})
+		default:
 			d.alone(p, &d.Gone, &d.was)
 		}
 	}
-	matched := make(map[*Process]bool, len(pairs))
-	for _, q := range pairs {
-		matched[q] = true
-	}
 	for _, q := range now {
-		if !matched[q] {
+		switch {
+		case matched[q]:
+		case a.early:
+			couples = append(couples, [2]*Process{untold(q), q})
+		default:
 			d.alone(q, &d.New, &d.now)
 		}
 	}
-	for _, p := range was {
-		if q := pairs[p]; q != nil {
-			d.pair(p, q)
-		}
+	slices.SortStableFunc(couples, func(x, y [2]*Process) int { return cmp.Compare(x[0].PID, y[0].PID) })
+	for _, c := range couples {
+		d.pair(c[0], c[1])
 	}
 	d.Summary.Gone, d.Summary.New = len(d.Gone), len(d.New)
 	return d.Diff
+}
+
+// untold stands for process p on a side that had not told of all processes yet.
+func untold(p *Process) *Process {
+	return &Process{PID: p.PID, StartTime: p.StartTime, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe, AddressSpace: newAddressSpace(false)}
 }
 
 // DiffProcesses returns how process q of b differs from process p of a, whatever they are called.

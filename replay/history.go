@@ -25,7 +25,7 @@ type History struct {
 	of    map[*Process]*pastLife
 	space map[*AddressSpace]*pastSpace // those in use
 	lost  doubts                       // from when on a loss may have been to when it was noticed
-	any   doubts                       // of Session.UncertainSince
+	any   doubts                       // of Session.incomplete
 }
 
 // pastLife is a process, and which address spaces it had.
@@ -81,7 +81,7 @@ func (h *History) Write(rec format.Record) error {
 		return nil
 	}
 	h.s.Apply(rec)
-	h.any.follow(h.s.UncertainSince, h.now)
+	h.any.follow(h.s.incomplete(), h.now)
 	if r, ok := rec.(*format.Lost); ok {
 		if r.PID == 0 {
 			h.lost = append(h.lost, Window{max(r.From, 1), max(r.Time, 1)})

@@ -43,7 +43,7 @@ func (n *asked) past(t *testing.T, records []format.Record, rng *rand.Rand) {
 				addr := place*page + 7
 				got, a := h.Lookup(pid, at, addr), want.Lookup(pid, addr)
 				n.all++
-				since := want.UncertainSince
+				since := want.incomplete()
 				if a.Process != nil {
 					since = a.Process.UncertainSince
 				}

@@ -47,7 +47,7 @@ type Answer struct {
 func (s *Session) Lookup(pid uint32, addr uint64) Answer {
 	p := s.procs[pid]
 	if p == nil {
-		return Answer{Miss: NoProcess, Uncertain: s.UncertainSince != 0}
+		return Answer{Miss: NoProcess, Uncertain: s.incomplete() != 0}
 	}
 	a := Answer{Process: p, Uncertain: p.UncertainSince != 0}
 	m, ok := p.Space.Lookup(addr)
@@ -62,6 +62,14 @@ func (s *Session) Lookup(pid uint32, addr uint64) Answer {
 		a.Miss = NoMapping
 	}
 	return a
+}
+
+// incomplete returns since when there may be processes that nothing tells of; 0 = all are told.
+func (s *Session) incomplete() uint64 {
+	if s.early {
+		return 1
+	}
+	return s.UncertainSince
 }
 
 // Explain says in a sentence why there is no answer, "" for a hit.
@@ -84,7 +92,10 @@ func (a *Answer) Explain(host *format.Host) string {
 		why += fmt.Sprintf("; %d anonymous executable VMAs (JIT code) of this process were left out, --anon-exec records them", p.Walk.ExcludedAnonExec)
 	}
 	if host != nil && host.Content&format.ContentVDSO == 0 {
-		why += "; [vdso] was left out, --vdso records it"
+		why += "; [vdso] was left out"
+		if host.Hooks == format.HooksNone {
+			why += ", --vdso records it"
+		}
 	}
 	return why
 }

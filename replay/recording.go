@@ -188,6 +188,7 @@ func (r *Recording) from(frame int, t uint64, of *chosen) (c *Cursor, whole bool
 // once is from, after which of may have found out that more processes have to be chosen.
 func (r *Recording) once(frame int, t uint64, of *chosen) (c *Cursor, whole bool, err error) {
 	c = &Cursor{Session: NewSession(), rec: r}
+	c.early = r.snapshots()
 	o := format.ReaderOptions{Reuse: true, Ahead: true}
 	if of != nil {
 		of.begin(c)

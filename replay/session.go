@@ -39,6 +39,8 @@ type Session struct {
 	older     int    // windows of Losses from before the machine-wide snapshot under way
 	lostAny   uint64 // Lost records about any process
 	lostOlder uint64 // those from before the machine-wide snapshot under way
+	early     bool   // no machine-wide snapshot is complete, and one is to come: others may be there
+	begun     bool   // one is complete
 	pending   comparison
 	fresh     []freshDrift
 	watch     watcher // may be nil

@@ -9,6 +9,7 @@ import (
 func (s *Session) snapshotBegin(r *format.SnapshotBegin) {
 	s.snapshots++
 	if r.PID == 0 {
+		s.early = !s.begun
 		s.wide, s.wideID, s.wideTold, s.older, s.lostOlder = s.snapshots, r.ID, 0, len(s.Losses), s.lostAny
 	}
 }
@@ -123,7 +124,7 @@ func (s *Session) snapshotEnd(r *format.SnapshotEnd) {
 		}
 	}
 	s.repaired(r.Time)
-	s.wide = 0
+	s.wide, s.early, s.begun = 0, false, true
 }
 
 // unseen reports whether the machine-wide snapshot under way has not found p so far.

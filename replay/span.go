@@ -36,6 +36,9 @@ type possession struct {
 // During returns what was mapped at some time from time from up to time to. As for Replay,
 // everything is read up to there. With an error it is of what precedes the damage.
 func (r *Recording) During(from, to uint64) (*Span, error) {
+	if from > to {
+		return nil, backwards(from, to)
+	}
 	c, err := r.Replay(from)
 	if c == nil {
 		return nil, err

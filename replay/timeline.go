@@ -92,6 +92,9 @@ func (l *Timeline) parse(text string) (uint64, error) {
 		if err != nil {
 			return 0, errors.New("more ns than 64 bits hold")
 		}
+		if s := ns * 1_000_000_000; ns < l.Start && s/1_000_000_000 == ns && s+1_000_000_000 > l.Start && s <= l.End {
+			return 0, fmt.Errorf("a number alone is ns, and of that time the recording has nothing: want %[1]d.0 for seconds", ns)
+		}
 		return ns, nil
 	}
 	if s, fraction, ok := strings.Cut(text, "."); ok && digits(s) && digits(fraction) {

@@ -175,7 +175,7 @@ func (d *diff) compare(s *streams) error {
 	var processes [2]*replay.Process
 	for i, side := range d.sides {
 		if processes[i] = side.Process(side.pid); processes[i] == nil {
-			return fmt.Errorf("process %d is not there %s: vmasnap script --pid %[1]d tells what was recorded of it", side.pid, side.when)
+			return fmt.Errorf("process %d is not there %s: vmasnap script --pid %[1]d %[3]s tells what was recorded of it", side.pid, side.when, side.name)
 		}
 	}
 	d.Diff = replay.DiffProcesses(a.Session, b.Session, processes[0], processes[1], d.options)
@@ -188,7 +188,7 @@ func (d *diff) status(strict bool) error {
 	switch {
 	case d.sides[0].damage != nil || d.sides[1].damage != nil:
 		return told()
-	case strict && (early || !d.Complete()):
+	case strict && (early || !d.Complete() || d.Same() && d.Summary.Same == 0):
 		return &exitError{code: exitIncomplete}
 	case !d.Same():
 		return &exitError{code: exitFound}

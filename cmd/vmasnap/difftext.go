@@ -93,11 +93,14 @@ func (d *diff) summary() string {
 			parts = append(parts, count(n.n)+" "+n.word)
 		}
 	}
+	if len(parts) == 0 {
+		return "nothing was compared: no process that counts is there in A or B; --at asks for another time"
+	}
 	text := "differ"
 	if d.Same() {
 		text = "no difference"
 	}
-	text += ": processes " + cmp.Or(strings.Join(parts, ", "), "none")
+	text += ": processes " + strings.Join(parts, ", ")
 	if len(s.Files) > 0 {
 		text += "; files " + tally(s.Files)
 	}

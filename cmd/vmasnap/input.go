@@ -33,6 +33,10 @@ func openRecording(s *streams, name string) (*recording, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open recording: %w", err)
 		}
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			f.Close()
+			return nil, fmt.Errorf("%s is a directory: want a recording", name)
+		}
 		r, closer = f, f
 	}
 	reader, err := format.NewReader(r, format.ReaderOptions{})

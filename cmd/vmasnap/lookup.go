@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,7 +26,9 @@ func lookupCommand() command {
 order of the questions. Without arguments after FILE it reads questions from standard input, one
 a line: PID:ADDR, PID:ADDR@TIME, PID ADDR or PID ADDR TIME, or what --fields names. Addresses are
 hexadecimal, with or without 0x. Without TIME a question is about the end, or the time of --at. A
-FILE whose name has a colon needs a slash in front: ./a:b.
+FILE whose name has a colon needs a slash in front: ./a:b. Empty lines and lines that begin with #
+are passed over; the first that is no question ends the command, with status 2, behind the answers
+to those before.
 
 perf record -a -k CLOCK_MONOTONIC's samples, for example, are asked by
 
@@ -42,7 +45,7 @@ the cache of debuginfod's clients. A file with another build ID is never used; t
 			fields := flags.StringSlice("fields", nil, "what the fields of a line of standard input are: pid, addr, time, or _ for one that says nothing")
 			var find symbols.Options
 			wantSymbols := flags.Bool("symbols", false, "add functions")
-			flags.StringSliceVar(&find.Roots, "root", nil, "look for the files of --symbols below this `DIR` first, such as a mounted image")
+			flags.StringSliceVar(&find.Roots, "root", nil, "look for the files of --symbols below this `DIR` instead of at their paths, such as a mounted image")
 			flags.StringSliceVar(&find.Dirs, "debug-dir", nil, "look for them in this `DIR` too: .build-id/xx/yyyy.debug, xx/yyyy.debug, or by name")
 			flags.BoolVar(&find.RawNames, "raw-names", false, "leave names of C++ and Rust functions mangled")
 			flags.BoolVar(&l.answers.json, "json", false, "print JSON lines")
@@ -54,6 +57,11 @@ the cache of debuginfod's clients. A file with another build ID is never used; t
 				}
 				if err := l.parse.setFields(*fields); err != nil {
 					return err
+				}
+				for _, dir := range slices.Concat(find.Roots, find.Dirs) {
+					if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+						return usageError("%s is no directory", printable(dir))
+					}
 				}
 				if *wantSymbols {
 					find.SkipRecorded = len(find.Roots) > 0 // it is of another machine
@@ -243,6 +251,9 @@ func (l *lookup) answer(q *question) error {
 		}
 	} else {
 		line.miss, line.why = a.Miss.String(), a.Explain(c.Host)
+		if a.Miss == replay.NoMapping && q.addr>>63 != 0 {
+			line.why = "an address of the kernel"
+		}
 	}
 	l.text = l.answers.append(l.text, &line)
 	return nil

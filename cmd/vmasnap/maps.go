@@ -40,7 +40,7 @@ VMAs: by default the executable, file-backed ones. On a terminal names are escap
 				}
 				p := session.Process(pids[0])
 				if p == nil {
-					return fmt.Errorf("process %d is not there %s: vmasnap script --pid %[1]d tells what was recorded of it", pids[0], session.when)
+					return fmt.Errorf("process %d is not there %s: vmasnap script --pid %[1]d %[3]s tells what was recorded of it", pids[0], session.when, name)
 				}
 				out := bufio.NewWriter(s.out)
 				terminal := isTerminal(s.out)

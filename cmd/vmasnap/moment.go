@@ -93,6 +93,9 @@ func (l *library) open(name string) error {
 		return nil
 	}
 	defer f.Close()
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a directory: want a recording", name)
+	}
 	if err != nil {
 		return fmt.Errorf("open recording: %w", err)
 	}

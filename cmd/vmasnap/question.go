@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vmasnap/vmasnap/replay"
@@ -47,8 +48,11 @@ func (q *questions) parse(whole []byte) (question, error) {
 	if q.fields == nil {
 		if p, rest, ok := bytes.Cut(line, colon); ok && bytes.IndexByte(p, ' ') < 0 && bytes.IndexByte(p, '\t') < 0 {
 			pid = p
-			addr, at, _ = bytes.Cut(rest, atSign)
-			return q.convert(pid, bytes.TrimSpace(addr), bytes.TrimSpace(at))
+			addr, at, ok = bytes.Cut(rest, atSign)
+			if at = bytes.TrimSpace(at); ok && len(at) == 0 {
+				return question{}, fmt.Errorf("%q: want a time behind the @", whole)
+			}
+			return q.convert(pid, bytes.TrimSpace(addr), at)
 		}
 	}
 	n := 0
@@ -112,8 +116,8 @@ func (q *questions) convert(pid, addr, at []byte) (question, error) {
 // timeOf parses a time. That the recording has none of it is no error: the other questions have
 // answers.
 func (q *questions) timeOf(at []byte) (t uint64, outside bool, err error) {
-	if t, ok := parseDigits(at); ok {
-		return t, t < q.timeline.Start || t > q.timeline.End, nil
+	if t, ok := parseDigits(at); ok && t >= q.timeline.Start && t <= q.timeline.End {
+		return t, false, nil
 	}
 	return q.timeline.Locate(string(at))
 }
@@ -133,8 +137,11 @@ func parseDigits(b []byte) (n uint64, ok bool) {
 }
 
 func parsePIDBytes(b []byte) (uint32, error) {
-	if n, ok := parseDigits(b); ok && n > 0 && n < 1<<31 {
+	if n, ok := parseDigits(b); ok && n < 1<<31 { // perf's samples have 0, which is the idle task
 		return uint32(n), nil
+	}
+	if n, err := strconv.ParseUint(string(b), 10, 31); err == nil {
+		return uint32(n), nil // with more zeros than anybody writes
 	}
 	return parsePID(string(b))
 }
