@@ -32,26 +32,26 @@ type source interface {
 type zstdSource struct {
 	split   splitter
 	dec     *zstd.Decoder
-	raw     []byte // of the frame that was fetched last
+	buf     []byte // in which the caller has the records of the last frame
 	rawOff  int64
 	sum     indexSum
 	ended   bool
 	indexed bool
-
-	ahead  bool          // fetch goes on in the background
-	coming chan struct{} // closed when it is done; nil = it was not begun
-	frame  fetched
-	spare  []byte // what raw is exchanged for, while the caller has it
+	ahead   *ahead // nil: frames are fetched one by one
 }
 
 // fetched is a frame as the input has it. Whether it may stand there is not asked yet.
 type fetched struct {
-	at    int64  // its offset
-	magic uint32 // 0 with err
-	err   error  // of its beginning
-	data  error  // of the rest, if it is one with records: those are in raw
-	raw   []byte
+	at, end int64  // offsets; end is behind what was read of it
+	magic   uint32 // 0 with err
+	err     error  // of its beginning
+	data    error  // of the rest, if it is one with records: those are in raw
+	raw     []byte
+	buf     []byte // that raw is in, or may be
 }
+
+// more reports whether another frame can be fetched before this one was looked at.
+func (f *fetched) more() bool { return f.err == nil && f.magic == zstdMagic && f.data == nil }
 
 func newZstdSource(r io.Reader, limit int) (*zstdSource, error) {
 	// A frame that is salvaged states its window in steps of one eighth.
@@ -67,109 +67,99 @@ func newZstdSource(r io.Reader, limit int) (*zstdSource, error) {
 	return &zstdSource{split: splitter{r: r, max: limit}, dec: dec, sum: newIndexSum()}, nil
 }
 
-func (s *zstdSource) readAhead() { s.ahead = true }
+func (s *zstdSource) readAhead() { s.ahead = newAhead(s) }
 
 func (s *zstdSource) next() ([]byte, Frame, error) {
 	for {
-		if s.coming == nil {
-			s.fetch()
+		var got fetched
+		if s.ahead != nil {
+			got = s.ahead.next(s.buf)
 		} else {
-			<-s.coming
-			s.coming = nil
+			got = s.fetch(s.buf)
 		}
-		at := s.frame.at
-		raw, err := s.piece()
+		s.buf = got.buf
+		raw, err := s.piece(&got)
 		if raw == nil && err == nil {
 			continue
 		}
-		f := Frame{Offset: at, Size: s.split.off - at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
+		f := Frame{Offset: got.at, Size: got.end - got.at, RawOffset: s.rawOff, RawSize: int64(len(raw))}
 		s.rawOff += f.RawSize
-		if err == nil && s.ahead {
-			s.raw, s.spare = s.spare, s.raw
-			s.coming = make(chan struct{})
-			go func(done chan struct{}) {
-				defer close(done)
-				s.fetch()
-			}(s.coming)
-		}
 		return raw, f, err
 	}
 }
 
-// fetch reads the next frame. Of one without records it leaves the rest, which depends on what has
-// been read before, to piece.
-func (s *zstdSource) fetch() {
-	s.frame = fetched{at: s.split.off}
-	s.frame.magic, s.frame.err = s.split.magic()
-	if s.frame.err == nil && s.frame.magic == zstdMagic {
-		s.frame.raw, s.frame.data = s.data()
+// fetch reads the next frame, its records into buf or a larger one. Of a frame without records it
+// leaves the rest, which depends on what has been read before, to piece.
+func (s *zstdSource) fetch(buf []byte) fetched {
+	f := fetched{at: s.split.off, buf: buf}
+	f.magic, f.err = s.split.magic()
+	if f.err == nil && f.magic == zstdMagic {
+		f.data = s.data(&f)
 	}
+	f.end = s.split.off
+	return f
 }
 
 // piece returns the records of the frame that was fetched, nil and no error if it has none.
-func (s *zstdSource) piece() ([]byte, error) {
-	magic := s.frame.magic
+func (s *zstdSource) piece(f *fetched) ([]byte, error) {
 	switch {
-	case s.frame.err != nil:
-		return nil, s.frame.err
-	case magic&^0xF == skippableMagic:
-		return nil, s.skippable(magic)
-	case magic != zstdMagic:
-		return nil, corrupt("no zstd frame starts here, but %#08x", magic)
+	case f.err != nil:
+		return nil, f.err
+	case f.magic&^0xF == skippableMagic:
+		return nil, s.skippable(f.magic)
+	case f.magic != zstdMagic:
+		return nil, corrupt("no zstd frame starts here, but %#08x", f.magic)
 	case s.ended:
 		return nil, corrupt("a frame follows the one with End")
-	}
-	if s.frame.data == nil && len(s.frame.raw) == 0 {
+	case f.data == nil && len(f.raw) == 0:
 		return nil, corrupt("a frame without records")
 	}
-	return s.frame.raw, s.frame.data
+	return f.raw, f.data
 }
 
 // data reads and decompresses a frame behind its magic number. With errCut there may be records too.
-func (s *zstdSource) data() ([]byte, error) {
+func (s *zstdSource) data(f *fetched) error {
 	if err := s.split.frame(); err != nil {
 		if errors.Is(err, errCut) {
-			return s.saved(), err
+			s.save(f)
 		}
-		return nil, err
+		return err
 	}
-	return s.decompress(s.split.buf)
+	return s.decompress(f, s.split.buf)
 }
 
-// decompress decodes one frame into raw.
-func (s *zstdSource) decompress(frame []byte) ([]byte, error) {
+// decompress decodes one frame.
+func (s *zstdSource) decompress(f *fetched, frame []byte) error {
 	// Without this the decoder grows its output step by step and leaves garbage behind.
 	size := s.split.bound
 	if s.split.content >= 0 {
 		size = min(size, int(s.split.content))
 	}
-	s.raw = slices.Grow(s.raw[:0], size+64)
-	raw, err := s.dec.DecodeAll(frame, s.raw)
+	f.buf = slices.Grow(f.buf[:0], size+64)
+	raw, err := s.dec.DecodeAll(frame, f.buf)
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, zstd.ErrWindowSizeExceeded):
-		return nil, s.split.tooLarge()
+		return s.split.tooLarge()
 	case err != nil:
 		bad := corrupt("decompress frame")
 		bad.Err = err
-		return nil, bad
+		return bad
 	case len(raw) > s.split.max:
-		return nil, s.split.tooLarge()
+		return s.split.tooLarge()
 	}
-	s.raw = raw
-	return raw, nil
+	f.raw, f.buf = raw, raw
+	return nil
 }
 
-// saved returns what the whole blocks of a cut frame hold, if they can be decompressed.
-func (s *zstdSource) saved() []byte {
+// save decodes the whole blocks of a cut frame, if they can be decompressed.
+func (s *zstdSource) save(f *fetched) {
 	frame := s.split.salvage(nil)
 	if frame == nil {
-		return nil
+		return
 	}
-	raw, err := s.decompress(frame)
-	if err != nil || s.split.content >= 0 && int64(len(raw)) > s.split.content {
-		return nil
+	if s.decompress(f, frame) != nil || s.split.content >= 0 && int64(len(f.raw)) > s.split.content {
+		f.raw = nil
 	}
-	return raw
 }
 
 // skippable passes a skippable frame, behind its magic number, and checks it if it is the
