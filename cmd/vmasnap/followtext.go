@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -105,13 +106,32 @@ func driftLine(d *replay.Drift, host *format.Host) string {
 // describe says in one line how two states, which have names, differ.
 func describe(d *replay.Difference, a, b string) string {
 	text := fmt.Sprintf("%s %#x-%#x", d.Verdict, d.Start, d.End)
+	var was, is string
 	if d.A.File != nil {
-		text += " " + a + " " + mappingText(&d.A, d.Start)
+		was = " " + mappingText(&d.A, d.Start)
 	}
 	if d.B.File != nil {
-		text += " " + b + " " + mappingText(&d.B, d.Start)
+		is = " " + mappingText(&d.B, d.Start)
+	}
+	if was == is { // so it is another file, or another build of it
+		was, is = was+identityText(d.A.File), is+identityText(d.B.File)
+	}
+	if was != "" {
+		text += " " + a + was
+	}
+	if is != "" {
+		text += " " + b + is
 	}
 	return text
+}
+
+// identityText says what tells files of one name apart.
+func identityText(f *replay.File) string {
+	text := fmt.Sprintf(" (%s inode %d", format.Device(f.Major, f.Minor), f.Inode)
+	if f.HasGeneration {
+		text += fmt.Sprintf(" generation %d", f.Generation)
+	}
+	return text + " build ID " + cmp.Or(f.BuildID.String(), printable(f.GoBuildID), "unknown") + ")"
 }
 
 // mappingText says what m has at addr.

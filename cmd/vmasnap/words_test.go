@@ -3,6 +3,9 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/vmasnap/vmasnap/format"
+	"github.com/vmasnap/vmasnap/replay"
 )
 
 func TestWords(t *testing.T) {
@@ -24,5 +27,22 @@ func TestWords(t *testing.T) {
 		if got := roundDuration(d).String(); got != want {
 			t.Errorf("roundDuration(%d) is %s, want %s", d, got, want)
 		}
+	}
+}
+
+// TestDescribe: files of one name are told apart by what differs.
+func TestDescribe(t *testing.T) {
+	file := replay.File{Path: "/lib/a.so", Inode: 7, BuildID: format.MakeBuildID("\xaa")}
+	other := file
+	other.BuildID = format.MakeBuildID("\xbb")
+	d := replay.Difference{Verdict: replay.Differs, Start: 0x1000, End: 0x2000,
+		A: replay.Mapping{Start: 0x1000, End: 0x2000, File: &file, Prot: 5, Flags: format.MapPrivate}, B: replay.Mapping{Start: 0x1000, End: 0x2000, File: &other, Prot: 5, Flags: format.MapPrivate}}
+	want := "differs 0x1000-0x2000 followed r-xp /lib/a.so+0x0 (00:00 inode 7 build ID aa) walked r-xp /lib/a.so+0x0 (00:00 inode 7 build ID bb)"
+	if got := describe(&d, "followed", "walked"); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	d.A = replay.Mapping{}
+	if got, want := describe(&d, "followed", "walked"), "differs 0x1000-0x2000 walked r-xp /lib/a.so+0x0"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
