@@ -5,8 +5,8 @@ import "sync"
 // Bounds of what is fetched ahead, whichever is reached first: enough that the goroutine which does
 // it is not woken for each frame, little enough to be no more memory than a large frame.
 const (
-	aheadFrames = 4
-	aheadBytes  = 4 << 20
+	aheadFrames = 8
+	aheadBytes  = 8 << 20
 )
 
 // ahead fetches frames of a source while the records of earlier ones are read. Its goroutine ends
