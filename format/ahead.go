@@ -34,7 +34,7 @@ func (a *ahead) next(done []byte) fetched {
 	if done != nil {
 		a.free = append(a.free, done)
 	}
-	a.begin(aheadFrames / 2)
+	a.begin()
 	for len(a.ready) == 0 {
 		a.come.Wait()
 	}
@@ -43,10 +43,10 @@ func (a *ahead) next(done []byte) fetched {
 	return f
 }
 
-// begin has a goroutine fetch if no more than few frames are there. Behind a frame that somebody has
-// to look at first nothing can be fetched.
-func (a *ahead) begin(few int) {
-	if n := len(a.ready); a.busy || n > few || n > 0 && !a.ready[n-1].more() {
+// begin has a goroutine fetch if no more than half of the frames are there. Behind one that somebody
+// has to look at first nothing can be fetched.
+func (a *ahead) begin() {
+	if n := len(a.ready); a.busy || n > aheadFrames/2 || n > 0 && !a.ready[n-1].more() {
 		return
 	}
 	a.busy = true

@@ -26,9 +26,9 @@ type ReaderOptions struct {
 	// that it is about. Those of which it says false are passed over, which takes a fraction of
 	// the time of decoding them.
 	Only func(now uint64, pid uint32) bool
-	// Ahead has another goroutine read and decompress the next frame while the records of one are
-	// read: faster by what that takes, for one more frame of memory. It ends with the frame, and
-	// until then nobody else may read from the input.
+	// Ahead has another goroutine read and decompress the next frames while the records of one are
+	// read: faster by what that takes, for the memory of up to 8 frames, or of those that reach
+	// 8 MiB. It ends when it has them, and until then nobody else may read from the input.
 	Ahead bool
 }
 
